@@ -1,0 +1,192 @@
+-- Times are whole microseconds since 1970 (UTC), always bound, never the database's own "now".
+-- Roles are '' where there are none, so that they can stand in a key.
+
+CREATE TABLE settings (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+
+-- When each schedule is due next; moving it on is how one of several replicas wins the tick.
+CREATE TABLE schedules (
+    name    TEXT PRIMARY KEY,
+    next_us INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE customers (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    name_key   TEXT NOT NULL,
+    labels     TEXT NOT NULL CHECK (json_valid(labels)),
+    -- of name and labels, so that a sync reads one number a row to see what changed
+    row_hash   INTEGER NOT NULL,
+    changed_us INTEGER NOT NULL,
+    removed_us INTEGER
+) STRICT;
+CREATE INDEX customers_by_key ON customers (name_key) WHERE removed_us IS NULL;
+
+-- What a running sync found new or changed, until the whole source has been read.
+CREATE TABLE customer_changes (
+    id       TEXT PRIMARY KEY,
+    name     TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    labels   TEXT NOT NULL CHECK (json_valid(labels)),
+    row_hash INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE petitions (
+    name             TEXT PRIMARY KEY,
+    petitioner       TEXT NOT NULL,
+    petitioner_slack TEXT,
+    petitioner_name  TEXT NOT NULL,
+    filed_by         TEXT NOT NULL,
+    customer         TEXT NOT NULL,
+    customer_name    TEXT NOT NULL,
+    role             TEXT NOT NULL,
+    reason           TEXT NOT NULL,
+    length_us        INTEGER NOT NULL,
+    rule             TEXT,
+    -- the same words by the same person, folded: a repeat within a minute is the same petition
+    same_key         TEXT NOT NULL,
+    opened_us        INTEGER NOT NULL,
+    pending_until_us INTEGER NOT NULL,
+    state            TEXT NOT NULL,
+    granted_us       INTEGER,
+    granted_by       TEXT,
+    until_us         INTEGER,
+    closed_us        INTEGER,
+    close_reason     TEXT,
+    closed_by        TEXT,
+    close_note       TEXT,
+    version          INTEGER NOT NULL
+) STRICT;
+CREATE INDEX petitions_open ON petitions (pending_until_us) WHERE state = 'open';
+CREATE INDEX petitions_same ON petitions (same_key, opened_us);
+
+CREATE TABLE claims (
+    id          TEXT PRIMARY KEY,
+    petition    TEXT NOT NULL REFERENCES petitions (name),
+    kind        TEXT NOT NULL,
+    maker       TEXT NOT NULL,
+    maker_slack TEXT,
+    maker_name  TEXT NOT NULL,
+    note        TEXT NOT NULL,
+    at_us       INTEGER NOT NULL,
+    UNIQUE (petition, kind, maker)
+) STRICT;
+
+CREATE TABLE accesses (
+    id       TEXT PRIMARY KEY,
+    person   TEXT NOT NULL,
+    customer TEXT NOT NULL,
+    role     TEXT NOT NULL,
+    version  INTEGER NOT NULL,
+    ends_us  INTEGER,
+    UNIQUE (person, customer, role)
+) STRICT;
+
+CREATE TABLE leases (
+    id         TEXT PRIMARY KEY,
+    access     TEXT NOT NULL REFERENCES accesses (id),
+    -- 'space': a petition of our own; 'event': a signed event from outside
+    origin     TEXT NOT NULL,
+    petition   TEXT NOT NULL,
+    person     TEXT NOT NULL,
+    customer   TEXT NOT NULL,
+    role       TEXT NOT NULL,
+    starts_us  INTEGER NOT NULL,
+    expires_us INTEGER NOT NULL,
+    warn_us    INTEGER,
+    ended_us   INTEGER,
+    cause      TEXT
+) STRICT;
+-- Every approved petition is granted exactly once.
+CREATE UNIQUE INDEX leases_once ON leases (petition) WHERE origin = 'space';
+CREATE INDEX leases_of_petition ON leases (petition);
+CREATE INDEX leases_of_access ON leases (access) WHERE ended_us IS NULL;
+CREATE INDEX leases_of_person ON leases (person, customer) WHERE ended_us IS NULL;
+CREATE INDEX leases_expiring ON leases (expires_us) WHERE ended_us IS NULL;
+CREATE INDEX leases_warning ON leases (warn_us) WHERE warn_us IS NOT NULL AND ended_us IS NULL;
+
+-- The strongest word heard from outside on each subject.
+CREATE TABLE standings (
+    subject TEXT PRIMARY KEY,
+    rank    INTEGER NOT NULL,
+    revoked INTEGER NOT NULL,
+    end_us  INTEGER,
+    lease   TEXT
+) STRICT;
+
+-- One stream per access and provisioner: what it shall be told, and what it is known to have heard.
+CREATE TABLE provisionings (
+    access          TEXT NOT NULL REFERENCES accesses (id),
+    provisioner     TEXT NOT NULL,
+    wanted          TEXT NOT NULL,
+    wanted_version  INTEGER NOT NULL,
+    wanted_us       INTEGER NOT NULL,
+    event           TEXT NOT NULL,
+    applied         TEXT,
+    applied_version INTEGER,
+    applied_us      INTEGER,
+    -- when it is due; while an attempt is under way, when that attempt is given up for dead; NULL: nothing to do
+    next_us         INTEGER,
+    attempt         TEXT,
+    attempts        INTEGER NOT NULL,
+    failing_us      INTEGER,
+    last_error      TEXT,
+    PRIMARY KEY (access, provisioner)
+) STRICT;
+CREATE INDEX provisionings_due ON provisionings (provisioner, wanted, next_us) WHERE next_us IS NOT NULL;
+
+-- Every message people are shown: what it is about and where it stands; its text is drawn from the truth when sent.
+CREATE TABLE messages (
+    id         TEXT PRIMARY KEY,
+    petition   TEXT NOT NULL REFERENCES petitions (name),
+    purpose    TEXT NOT NULL,
+    -- 'channel:C…', 'user:U…', 'email:…' or 'group:S…'
+    dest       TEXT NOT NULL,
+    channel    TEXT,
+    ts         TEXT,
+    wanted     INTEGER NOT NULL,
+    sent       INTEGER NOT NULL,
+    next_us    INTEGER,
+    attempt    TEXT,
+    attempts   INTEGER NOT NULL,
+    last_error TEXT,
+    UNIQUE (petition, purpose, dest)
+) STRICT;
+CREATE INDEX messages_due ON messages (next_us) WHERE next_us IS NOT NULL;
+
+-- Signed requests already answered, by their signature, for as long as a replay of one would still be fresh.
+CREATE TABLE answered (
+    signature TEXT PRIMARY KEY,
+    at_us     INTEGER NOT NULL,
+    petition  TEXT
+) STRICT;
+CREATE INDEX answered_by_age ON answered (at_us);
+
+CREATE TABLE tokens (
+    id         TEXT PRIMARY KEY,
+    email      TEXT NOT NULL,
+    scopes     TEXT NOT NULL,
+    label      TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    expires_us INTEGER,
+    revoked_us INTEGER
+) STRICT;
+
+-- The record. Entries are written with the change they tell of, and chained a moment later in the order of `position`.
+CREATE TABLE audit (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_us    INTEGER NOT NULL,
+    event    TEXT NOT NULL,
+    actor    TEXT NOT NULL,
+    via      TEXT NOT NULL,
+    petition TEXT,
+    person   TEXT,
+    customer TEXT,
+    details  TEXT NOT NULL,
+    position INTEGER UNIQUE,
+    hash     TEXT
+) STRICT;
+CREATE INDEX audit_unchained ON audit (seq) WHERE position IS NULL;
+CREATE INDEX audit_of_petition ON audit (petition) WHERE petition IS NOT NULL;

@@ -1,0 +1,89 @@
+//! What is due, what will be, and what is overdue: for the scan, the metrics and the operators.
+
+use jiff::Timestamp;
+
+use super::{
+    Lane, Schedule, Sql, Store, StoreError,
+    db::{reading, statements},
+    instant,
+};
+use crate::domain::id::ProvisionerName;
+
+statements! {
+    /// The next instant of each kind of work. Each part reads the first entry of an index.
+    NEXT = Sql::both(
+        "SELECT 'expire' AS kind, '' AS detail, MIN(expires_us) AS at_us FROM leases WHERE ended_us IS NULL
+         UNION ALL SELECT 'expire', '', MIN(pending_until_us) FROM petitions WHERE state = 'open'
+         UNION ALL SELECT 'warn', '', MIN(warn_us) FROM leases WHERE warn_us IS NOT NULL AND ended_us IS NULL
+         UNION ALL SELECT 'notify', '', MIN(next_us) FROM messages WHERE next_us IS NOT NULL
+         UNION ALL SELECT 'schedule', name, next_us FROM schedules WHERE name <> 'sync-running'
+         UNION ALL SELECT wanted, provisioner, MIN(next_us) FROM provisionings WHERE next_us IS NOT NULL
+             GROUP BY provisioner, wanted",
+    );
+    LIVE_LEASES = Sql::both("SELECT COUNT(*) FROM leases WHERE ended_us IS NULL AND expires_us > $1");
+    UNDELIVERED = Sql::both(
+        "SELECT wanted, COUNT(*), MIN(wanted_us) FROM provisionings WHERE next_us IS NOT NULL GROUP BY wanted",
+    );
+    UNSENT = Sql::both("SELECT COUNT(*) FROM messages WHERE next_us IS NOT NULL");
+}
+
+/// Work of one lane, and when its first piece is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub lane: Lane,
+    pub at: Timestamp,
+}
+
+/// How much is waiting.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Backlog {
+    pub live_leases: i64,
+    pub undelivered_grants: i64,
+    pub undelivered_revokes: i64,
+    /// Since when the oldest revoke that no receiver has confirmed is wanted.
+    pub oldest_revoke: Option<Timestamp>,
+    pub unsent_messages: i64,
+}
+
+impl Store {
+    /// The first due instant of each lane that has any work.
+    pub async fn next_due(&self) -> Result<Vec<Due>, StoreError> {
+        let rows: Vec<(String, String, Option<i64>)> =
+            reading!(self, NEXT, |sql, pool| sqlx::query_as(sql).fetch_all(pool).await)?;
+        let mut due: Vec<Due> = Vec::new();
+        for (kind, detail, at) in rows {
+            let Some(at) = at else { continue };
+            let lane = match kind.as_str() {
+                "expire" => Lane::Expire,
+                "warn" => Lane::Warn,
+                "notify" => Lane::Notify,
+                "grant" => Lane::Grant(ProvisionerName::new(detail)),
+                "revoke" => Lane::Revoke(ProvisionerName::new(detail)),
+                "schedule" if detail == Schedule::SyncCustomers.word() => Lane::SyncCustomers,
+                "schedule" if detail == Schedule::Tidy.word() => Lane::Tidy,
+                _ => return Err(StoreError::Inconsistent { table: "schedules", key: detail }),
+            };
+            due.push(Due { lane, at: instant("backlog", at)? });
+        }
+        Ok(due)
+    }
+
+    pub async fn backlog(&self, now: Timestamp) -> Result<Backlog, StoreError> {
+        let live_leases = reading!(self, LIVE_LEASES, |sql, pool| {
+            sqlx::query_scalar(sql).bind(now.as_microsecond()).fetch_one(pool).await
+        })?;
+        let unsent_messages = reading!(self, UNSENT, |sql, pool| sqlx::query_scalar(sql).fetch_one(pool).await)?;
+        let rows: Vec<(String, i64, Option<i64>)> =
+            reading!(self, UNDELIVERED, |sql, pool| sqlx::query_as(sql).fetch_all(pool).await)?;
+        let mut backlog = Backlog { live_leases, unsent_messages, ..Backlog::default() };
+        for (wanted, count, oldest) in rows {
+            if wanted == "revoke" {
+                backlog.undelivered_revokes = count;
+                backlog.oldest_revoke = oldest.map(|at| instant("backlog", at)).transpose()?;
+            } else {
+                backlog.undelivered_grants = count;
+            }
+        }
+        Ok(backlog)
+    }
+}

@@ -1,0 +1,103 @@
+//! The one place that knows SQL: tables in, domain values out, on SQLite and on PostgreSQL with the same text.
+//!
+//! [`Store`] reads and does bookkeeping; [`Tx`] changes what people may see, and commits that change together with its
+//! audit entries and the jobs it causes. Every statement stands in a table's file below and is listed in
+//! [`statements`], so that a test can prepare each one on both databases.
+//!
+//! May import: `domain`, `audit`. To add a table: two migrations, one file here, its line in `statements`.
+
+mod accesses;
+mod answered;
+mod audit;
+mod backlog;
+mod customers;
+mod db;
+mod leases;
+mod messages;
+mod open;
+mod petitions;
+mod provisionings;
+mod queue;
+mod settings;
+mod standings;
+mod tokens;
+
+use jiff::Timestamp;
+
+pub use self::{
+    answered::Answered,
+    audit::{ChainFault, StoredEntry},
+    backlog::{Backlog, Due},
+    customers::{CustomerLookup, RemovedCustomers, StagedCustomer},
+    db::{Conn, Db, Sql, Store, Tx},
+    leases::{Held, Origin},
+    messages::{Dest, Message, NewMessage, Purpose, Sent},
+    open::{OpenError, migrations_missing},
+    provisionings::{Outcome, Provisioning, Receipt},
+    queue::{Job, Lane, Nudges},
+    settings::Schedule,
+    tokens::Token,
+};
+
+/// What can go wrong in the store. Nothing of it is shown to a client.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is away, busy, or gave up on us; the same call may work in a moment.
+    #[error("the database did not answer: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// Somebody else changed the same thing at the same time; load it again and decide again.
+    #[error("the row was changed by another transaction")]
+    Conflict,
+    /// A row holds what the code never writes.
+    #[error("inconsistent row in {table}: {key}")]
+    Inconsistent { table: &'static str, key: String },
+    #[error("database error: {0}")]
+    Other(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error as E;
+        match &error {
+            E::PoolTimedOut | E::PoolClosed | E::Io(_) | E::WorkerCrashed | E::Tls(_) => Self::Unavailable(error),
+            E::Database(db) => match db.code().as_deref() {
+                // Deadlock, serialization failure and unique violation on PostgreSQL; constraint on SQLite.
+                Some("40P01" | "40001" | "23505" | "1555" | "2067") => Self::Conflict,
+                // Shutting down, starting up, too many connections, cancelled by us.
+                Some("57P01" | "57P02" | "57P03" | "53300" | "57014") => Self::Unavailable(error),
+                // SQLite: busy, locked, read-only or full disk, input/output error.
+                Some("5" | "6" | "8" | "10" | "13" | "14" | "261" | "262" | "517") => Self::Unavailable(error),
+                _ => Self::Other(error),
+            },
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// Every statement of the store, for the test that prepares each on both databases.
+pub fn statements() -> Vec<(&'static str, &'static [Sql])> {
+    vec![
+        ("accesses", accesses::ALL),
+        ("answered", answered::ALL),
+        ("audit", audit::ALL),
+        ("backlog", backlog::ALL),
+        ("customers", customers::ALL),
+        ("leases", leases::ALL),
+        ("messages", messages::ALL),
+        ("petitions", petitions::ALL),
+        ("provisionings", provisionings::ALL),
+        ("queue", queue::ALL),
+        ("settings", settings::ALL),
+        ("standings", standings::ALL),
+        ("tokens", tokens::ALL),
+    ]
+}
+
+/// A stored time, as the domain knows it.
+fn instant(table: &'static str, micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|_| StoreError::Inconsistent { table, key: micros.to_string() })
+}
+
+fn instants(table: &'static str, micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    micros.map(|micros| instant(table, micros)).transpose()
+}

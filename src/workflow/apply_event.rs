@@ -1,0 +1,252 @@
+//! Grant and revoke events from outside: the sender decided, we keep the leases that follow (DESIGN §11).
+//!
+//! What an event changes depends only on which events have been heard, not on their order, number or delay; see
+//! [`crate::domain::standing`].
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Error, Workflow, follow_access::Cause, settle};
+use crate::{
+    audit::{AuditEntry, AuditEvent, Via},
+    domain::{
+        event::Wanted,
+        id::{self, LeaseId, PetitionName, Role},
+        lease::{EndCause, Holding, Lease},
+        petition::{CloseReason, PetitionState},
+        standing::{Standing, Weighing, outweighs},
+    },
+    store::{Origin, Tx},
+};
+
+/// One actionable event, read and checked by the edge.
+#[derive(Clone, Debug)]
+pub struct IncomingEvent {
+    pub wanted: Wanted,
+    pub holding: Holding,
+    /// The event's own time; the signature's where it has none.
+    pub at: Timestamp,
+    /// The sender's end, `None` for "until revoked".
+    pub end: Option<Timestamp>,
+    pub petition: Option<String>,
+    /// `latchkey/version`.
+    pub version: Option<i64>,
+    pub actor: String,
+    pub reason: String,
+}
+
+/// What came of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The leases changed.
+    Changed,
+    /// It said nothing new: heard before, or outweighed by what was heard.
+    Nothing,
+    /// It would grant a petition of our own space, and only our own policy does that.
+    OwnPetition,
+}
+
+impl Workflow {
+    /// Applies one event in one transaction.
+    pub async fn apply_event(&self, event: &IncomingEvent) -> Result<Applied, Error> {
+        settle(|| self.try_apply_event(event)).await
+    }
+
+    async fn try_apply_event(&self, event: &IncomingEvent) -> Result<Applied, Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let mut entries = Vec::new();
+        if let Some(petition) = &event.petition
+            && let Some(own) = tx.lock_petition(&PetitionName::new(petition)).await?
+        {
+            if event.wanted == Wanted::Grant {
+                return Ok(Applied::OwnPetition);
+            }
+            // Taking away is always safe: end the lease as the sender says, whatever the version.
+            let Some(lease) = tx.lease_of(&own.name).await?.filter(|lease| lease.ended.is_none()) else {
+                return Ok(Applied::Nothing);
+            };
+            let why = CloseReason::Revoked {
+                by: own.petitioner.email.clone(),
+                note: "revoked by a signed event from outside".to_owned(),
+            };
+            let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
+            if matches!(own.state, PetitionState::Granted { .. }) {
+                self.close_granted(&mut tx, own, why, now, &cause, &mut entries).await?;
+            } else {
+                self.end_held_lease(&mut tx, &lease, EndCause::Revoked, now, &cause, &mut entries).await?;
+            }
+            tx.commit(now, &entries).await?;
+            return Ok(Applied::Changed);
+        }
+        let changed = match (event.version, &event.petition) {
+            (Some(version), _) => self.apply_version(&mut tx, event, version, now, &mut entries).await?,
+            (None, Some(petition)) => self.apply_petition(&mut tx, event, petition, now, &mut entries).await?,
+            (None, None) => self.apply_time(&mut tx, event, now, &mut entries).await?,
+        };
+        if !changed {
+            return Ok(Applied::Nothing);
+        }
+        tx.commit(now, &entries).await?;
+        Ok(Applied::Changed)
+    }
+
+    /// Another Latchkey's access: its highest version stands.
+    async fn apply_version(
+        &self,
+        tx: &mut Tx,
+        event: &IncomingEvent,
+        version: i64,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<bool, Error> {
+        let subject = format!("version:{}", subject_of(&event.holding));
+        self.weigh(tx, event, &subject, Weighing::ByVersion, version, now, entries).await
+    }
+
+    /// Known by its petition: a revoke ends it for good, even one that comes first.
+    async fn apply_petition(
+        &self,
+        tx: &mut Tx,
+        event: &IncomingEvent,
+        petition: &str,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<bool, Error> {
+        let (tomb, _) = tx.lock_standing(&format!("petition:{petition}")).await?;
+        if tomb.as_ref().is_some_and(|tomb| tomb.revoked) {
+            return Ok(false);
+        }
+        if event.wanted == Wanted::Grant {
+            let subject = format!("petition:{petition}\n{}", subject_of(&event.holding));
+            let rank = event.at.as_microsecond();
+            return self.weigh(tx, event, &subject, Weighing::ByPetition, rank, now, entries).await;
+        }
+        let standing = Standing { rank: event.at.as_microsecond(), revoked: true, end: None };
+        tx.set_standing(&format!("petition:{petition}"), &standing, None).await?;
+        entries.push(received(event, now));
+        let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
+        for lease in tx.foreign_leases(petition).await? {
+            self.end_held_lease(tx, &lease, EndCause::Revoked, now, &cause, entries).await?;
+        }
+        Ok(true)
+    }
+
+    /// A plain Indent sender: the later event on the access stands.
+    async fn apply_time(
+        &self,
+        tx: &mut Tx,
+        event: &IncomingEvent,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<bool, Error> {
+        let subject = format!("time:{}", subject_of(&event.holding));
+        self.weigh(tx, event, &subject, Weighing::ByTime, event.at.as_microsecond(), now, entries).await
+    }
+
+    /// Weighs the event against what stands on the subject; if it is stronger, the subject's one lease follows it.
+    #[allow(clippy::too_many_arguments)]
+    async fn weigh(
+        &self,
+        tx: &mut Tx,
+        event: &IncomingEvent,
+        subject: &str,
+        weighing: Weighing,
+        rank: i64,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<bool, Error> {
+        let (held, lease) = tx.lock_standing(subject).await?;
+        let said = Standing { rank, revoked: event.wanted == Wanted::Revoke, end: event.end };
+        if !outweighs(weighing, &said, held.as_ref()) {
+            return Ok(false);
+        }
+        let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
+        entries.push(received(event, now));
+        let access = self.hold_access(tx, &event.holding, now).await?;
+        let active = match &lease {
+            Some(id) => tx.lease(id).await?.filter(|lease| lease.is_live(now)),
+            None => None,
+        };
+        let lease = match event.wanted {
+            Wanted::Revoke => {
+                if let Some(active) = active {
+                    self.end_held_lease(tx, &active, EndCause::Revoked, now, &cause, entries).await?;
+                }
+                lease
+            }
+            Wanted::Grant => {
+                let lease = self.grant_from_outside(tx, event, active, &access.id, now, entries).await?;
+                self.follow_access(tx, &access, now, &cause, entries).await?;
+                lease
+            }
+        };
+        tx.set_standing(subject, &said, lease.as_ref()).await?;
+        Ok(true)
+    }
+
+    /// Begins the lease of a grant, or moves the end of the one that stands.
+    async fn grant_from_outside(
+        &self,
+        tx: &mut Tx,
+        event: &IncomingEvent,
+        active: Option<Lease>,
+        access: &id::AccessId,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<Option<LeaseId>, Error> {
+        // The end is always set, and never further than our own maximum from now.
+        let furthest = now.saturating_add(self.policy.access.max_duration).unwrap_or(Timestamp::MAX);
+        let expires_at = event.end.map_or(furthest, |end| end.min(furthest));
+        let petition = event.petition.clone().unwrap_or_default();
+        let entry = |kind, lease: &LeaseId| {
+            AuditEntry::new(now, kind, event.actor.as_str(), Via::Webhook)
+                .petition(&petition)
+                .about(&event.holding.person, &event.holding.customer)
+                .details(json!({
+                    "lease": lease.as_str(), "role": event.holding.role, "expires_at": expires_at.to_string(),
+                }))
+        };
+        if let Some(active) = active {
+            // An end that is not in the future is an end now: the expiry follows.
+            tx.move_lease(&active.id, expires_at, &petition).await?;
+            entries.push(entry(AuditEvent::LeaseMoved, &active.id));
+            return Ok(Some(active.id));
+        }
+        if expires_at <= now {
+            return Ok(None);
+        }
+        let lease = Lease {
+            id: id::lease_id(now, self.entropy.as_ref()),
+            access: access.clone(),
+            petition: petition.clone(),
+            holding: event.holding.clone(),
+            starts_at: now,
+            expires_at,
+            // Whoever granted it warns its holder.
+            warn_at: None,
+            ended: None,
+        };
+        tx.insert_lease(&lease, Origin::Event).await?;
+        entries.push(entry(AuditEvent::LeaseBegan, &lease.id));
+        Ok(Some(lease.id))
+    }
+}
+
+fn received(event: &IncomingEvent, now: Timestamp) -> AuditEntry {
+    let mut entry = AuditEntry::new(now, AuditEvent::EventReceived, event.actor.as_str(), Via::Webhook)
+        .about(&event.holding.person, &event.holding.customer)
+        .details(json!({
+            "event": format!("access/{}", event.wanted.word()), "event_at": event.at.to_string(),
+            "end": event.end.map(|end| end.to_string()), "version": event.version, "role": event.holding.role,
+            "reason": event.reason,
+        }));
+    entry.petition = event.petition.clone();
+    entry
+}
+
+/// Separated by a character that e-mails, ids and roles do not hold.
+fn subject_of(holding: &Holding) -> String {
+    let role = holding.role.as_ref().map_or("", Role::as_str);
+    format!("{}\n{}\n{role}", holding.person, holding.customer)
+}

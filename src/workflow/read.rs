@@ -1,0 +1,75 @@
+//! Reading what is so: for messages, for lists, and for the check.
+
+use jiff::Timestamp;
+
+use super::{Error, Workflow};
+use crate::{
+    domain::{
+        id::{PetitionName, Role},
+        lease::Lease,
+        person::Email,
+        petition::{Claim, Petition},
+    },
+    policy,
+    store::{Held, Provisioning},
+};
+
+/// Everything that a message about a petition shows.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub petition: Petition,
+    pub claims: Vec<Claim>,
+    pub lease: Option<Lease>,
+    pub provisionings: Vec<Provisioning>,
+    /// Approvals that the rule demands in all, as the file says today.
+    pub needed: usize,
+}
+
+/// The answer to "may this person see this customer, now?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Truth {
+    Allowed(Held),
+    Denied,
+}
+
+impl Workflow {
+    pub async fn story(&self, name: &PetitionName) -> Result<Story, Error> {
+        let petition = self.store.petition(name).await?.ok_or_else(|| Error::NoSuchPetition(name.clone()))?;
+        let claims = self.store.claims(name).await?;
+        let lease = self.store.lease_of(name).await?;
+        let provisionings = match &lease {
+            Some(lease) => self.store.provisionings(&lease.access).await?,
+            None => Vec::new(),
+        };
+        let labels = self.store.customer(petition.customer.as_str()).await?.map(|customer| customer.labels);
+        let needed = policy::rule_for(&self.policy, labels.as_ref())
+            .map_or(0, |rule| rule.require.iter().map(|line| line.count).sum());
+        Ok(Story { petition, claims, lease, provisionings, needed })
+    }
+
+    /// Whether somebody may see a customer at this instant. Asked with a role, the same or a stronger one counts;
+    /// asked without, any. A role that the file does not know is held by nobody who was not granted just that.
+    pub async fn check(
+        &self,
+        person: &Email,
+        customer: &str,
+        role: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Truth, Error> {
+        let held = self.store.held(person, customer, now).await?;
+        let roles = &self.policy.access.roles;
+        let rank = |name: &str| roles.iter().position(|role| role.as_str() == name);
+        let enough = |held: &Held| match (role, held.role.as_ref().map(Role::as_str)) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(wanted), Some(has)) => {
+                wanted == has || rank(wanted).zip(rank(has)).is_some_and(|(wanted, has)| has >= wanted)
+            }
+        };
+        let best = held
+            .into_iter()
+            .filter(enough)
+            .max_by(|a, b| (a.expires_at, &a.petition).cmp(&(b.expires_at, &b.petition)));
+        Ok(best.map_or(Truth::Denied, Truth::Allowed))
+    }
+}

@@ -1,0 +1,269 @@
+//! Reviewers decide. The policy judges every claim with today's facts; the last one that is needed grants.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Actor, Error, Workflow, follow_access::Cause, settle};
+use crate::{
+    audit::{AuditEntry, AuditEvent, Via},
+    domain::{
+        customer::Labels,
+        id::{self, PetitionName},
+        lease::{Holding, Lease},
+        person::Email,
+        petition::{Claim, ClaimKind, CloseReason, Petition, PetitionState},
+    },
+    policy::{self, ClaimFacts, PersonFacts, PetitionFacts, Verdict},
+    store::{Dest, NewMessage, Origin, Purpose, Tx},
+};
+
+/// One person's claim on a petition.
+#[derive(Clone, Debug)]
+pub struct Review {
+    pub petition: PetitionName,
+    pub maker: Actor,
+    pub note: String,
+    /// Today's facts of everybody who has approved before.
+    pub known: Vec<PersonFacts>,
+    pub signature: Option<String>,
+    pub via: Via,
+}
+
+#[derive(Clone, Debug)]
+pub enum Reviewed {
+    /// The claim counts, and more are needed.
+    Counted(Petition),
+    Granted {
+        petition: Petition,
+        until: Timestamp,
+        /// It was asked for longer; the rule allows this much.
+        shortened: bool,
+    },
+    /// Denied, or revoked: it is closed now.
+    Closed(Petition),
+}
+
+impl Workflow {
+    /// Approves. Grants when every claim that the policy demands is there, each judged now (I1).
+    pub async fn approve(&self, review: &Review) -> Result<Reviewed, Error> {
+        settle(|| self.try_approve(review)).await
+    }
+
+    async fn try_approve(&self, review: &Review) -> Result<Reviewed, Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let (petition, labels) = self.load_for_review(&mut tx, review, now).await?;
+        if petition.state != PetitionState::Open {
+            return Err(Error::WrongState(Box::new(petition)));
+        }
+        let facts = petition_facts(&petition, labels.as_ref());
+        policy::may_review(&self.policy, &facts, &review.maker.facts, ClaimKind::Approve)
+            .map_err(|why| Error::Forbidden(why.to_string()))?;
+        let mut entries = Vec::new();
+        self.make_claim(&mut tx, review, ClaimKind::Approve, now, &mut entries).await?;
+
+        let claims = tx.claims(&petition.name).await?;
+        let approvals: Vec<&Claim> = claims.iter().filter(|claim| claim.kind == ClaimKind::Approve).collect();
+        let mut judged = Vec::with_capacity(approvals.len());
+        for claim in &approvals {
+            let facts = [&review.maker.facts]
+                .into_iter()
+                .chain(&review.known)
+                .find(|facts| facts.email == claim.maker.email)
+                .ok_or(Error::FactsMissing)?;
+            judged.push(ClaimFacts { maker: facts.clone(), kind: ClaimKind::Approve });
+        }
+        match policy::judge(&self.policy, &facts, &judged) {
+            Verdict::Wait { .. } => {
+                tx.touch_messages(&petition.name, now).await?;
+                tx.commit(now, &entries).await?;
+                Ok(Reviewed::Counted(petition))
+            }
+            Verdict::NoRule => {
+                Err(Error::Forbidden("no rule covers this customer any more, so nobody can approve it".to_owned()))
+            }
+            Verdict::Grant { length, shortened_from, rule } => {
+                let until = now.saturating_add(length).unwrap_or(Timestamp::MAX);
+                // Those who lost the right since are on record as claims, but it was not they who granted it.
+                let by: Vec<Email> = judged
+                    .iter()
+                    .filter(|claim| policy::may_review(&self.policy, &facts, &claim.maker, claim.kind).is_ok())
+                    .map(|claim| claim.maker.email.clone())
+                    .collect();
+                let mut granted = petition.clone();
+                granted.state = petition
+                    .state
+                    .grant(by.clone(), now, until)
+                    .map_err(|_| Error::Store(crate::store::StoreError::Conflict))?;
+                let granter = &review.maker.facts.email;
+                entries.push(
+                    AuditEntry::new(now, AuditEvent::PetitionGranted, granter.as_str(), review.via)
+                        .petition(granted.name.as_str())
+                        .about(&granted.petitioner.email, &granted.customer)
+                        .details(json!({
+                            "approved_by": by, "until": until.to_string(), "length_secs": length.as_secs(),
+                            "shortened_from_secs": shortened_from.map(|was| was.as_secs()), "rule": rule,
+                        })),
+                );
+                tx.set_petition_state(&granted.name, &granted.state).await?;
+                self.begin_lease(&mut tx, &granted, until, now, review.via, granter, &mut entries).await?;
+                tx.touch_messages(&granted.name, now).await?;
+                self.tell_petitioner(&mut tx, &granted, Purpose::NewsDecided, now).await?;
+                tx.commit(now, &entries).await?;
+                Ok(Reviewed::Granted { petition: granted, until, shortened: shortened_from.is_some() })
+            }
+        }
+    }
+
+    /// Denies. One reviewer's word is enough.
+    pub async fn deny(&self, review: &Review) -> Result<Reviewed, Error> {
+        settle(|| self.try_deny(review)).await
+    }
+
+    async fn try_deny(&self, review: &Review) -> Result<Reviewed, Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        let (mut petition, labels) = self.load_for_review(&mut tx, review, now).await?;
+        if petition.state != PetitionState::Open {
+            return Err(Error::WrongState(Box::new(petition)));
+        }
+        let facts = petition_facts(&petition, labels.as_ref());
+        policy::may_review(&self.policy, &facts, &review.maker.facts, ClaimKind::Deny)
+            .map_err(|why| Error::Forbidden(why.to_string()))?;
+        let mut entries = Vec::new();
+        self.make_claim(&mut tx, review, ClaimKind::Deny, now, &mut entries).await?;
+        let by = review.maker.facts.email.clone();
+        let why = CloseReason::Denied { by: by.clone(), note: review.note.clone() };
+        petition.state = petition
+            .state
+            .clone()
+            .close_undecided(now, why)
+            .map_err(|_| Error::WrongState(Box::new(petition.clone())))?;
+        tx.set_petition_state(&petition.name, &petition.state).await?;
+        tx.touch_messages(&petition.name, now).await?;
+        self.tell_petitioner(&mut tx, &petition, Purpose::NewsDecided, now).await?;
+        entries.push(
+            AuditEntry::new(now, AuditEvent::PetitionDenied, by.as_str(), review.via)
+                .petition(petition.name.as_str())
+                .about(&petition.petitioner.email, &petition.customer)
+                .details(json!({ "note": review.note })),
+        );
+        tx.commit(now, &entries).await?;
+        Ok(Reviewed::Closed(petition))
+    }
+
+    /// Loads and holds the petition with its customer's labels of today, and notes the request.
+    pub(super) async fn load_for_review(
+        &self,
+        tx: &mut Tx,
+        review: &Review,
+        now: Timestamp,
+    ) -> Result<(Petition, Option<Labels>), Error> {
+        self.note_request(tx, review.signature.as_deref(), now, &review.petition).await?;
+        let petition =
+            tx.lock_petition(&review.petition).await?.ok_or_else(|| Error::NoSuchPetition(review.petition.clone()))?;
+        let customer = tx.customer_ever(petition.customer.as_str()).await?;
+        Ok((petition, customer.map(|customer| customer.labels)))
+    }
+
+    /// Keeps the claim and records it; a repeat changes nothing.
+    pub(super) async fn make_claim(
+        &self,
+        tx: &mut Tx,
+        review: &Review,
+        kind: ClaimKind,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<(), Error> {
+        let claim = Claim {
+            id: id::claim_id(now, self.entropy.as_ref()),
+            petition: review.petition.clone(),
+            kind,
+            maker: review.maker.person(),
+            note: review.note.clone(),
+            at: now,
+        };
+        if tx.insert_claim(&claim).await? {
+            entries.push(
+                AuditEntry::new(now, AuditEvent::ClaimMade, claim.maker.email.as_str(), review.via)
+                    .petition(review.petition.as_str())
+                    .details(json!({
+                        "claim": kind.word(), "note": claim.note,
+                        "slack_user": claim.maker.slack.as_ref().map(|user| user.as_str()),
+                    })),
+            );
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn begin_lease(
+        &self,
+        tx: &mut Tx,
+        petition: &Petition,
+        until: Timestamp,
+        now: Timestamp,
+        via: Via,
+        granter: &Email,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<(), Error> {
+        let holding = Holding {
+            person: petition.petitioner.email.clone(),
+            customer: petition.customer.clone(),
+            role: petition.role.clone(),
+        };
+        let access = self.hold_access(tx, &holding, now).await?;
+        let lease = Lease {
+            id: id::lease_id(now, self.entropy.as_ref()),
+            access: access.id.clone(),
+            petition: petition.name.to_string(),
+            holding,
+            starts_at: now,
+            expires_at: until,
+            warn_at: self.warn_at(now, until),
+            ended: None,
+        };
+        tx.insert_lease(&lease, Origin::Space).await?;
+        entries.push(
+            AuditEntry::new(now, AuditEvent::LeaseBegan, granter.as_str(), via)
+                .petition(petition.name.as_str())
+                .about(&lease.holding.person, &lease.holding.customer)
+                .details(json!({
+                    "lease": lease.id.as_str(), "role": lease.holding.role, "expires_at": until.to_string(),
+                })),
+        );
+        let cause = Cause { actor: granter.as_str(), reason: &petition.reason, via };
+        self.follow_access(tx, &access, now, &cause, entries).await
+    }
+
+    /// `warn_before` the end, or half the lease where that is shorter.
+    fn warn_at(&self, starts: Timestamp, ends: Timestamp) -> Option<Timestamp> {
+        let before = self.policy.access.warn_before.min(ends.duration_since(starts) / 2);
+        if before.is_zero() { None } else { ends.checked_sub(before).ok() }
+    }
+
+    /// Owes the petitioner a short reply under their message, which is what notifies them.
+    pub(super) async fn tell_petitioner(
+        &self,
+        tx: &mut Tx,
+        petition: &Petition,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if let Some(user) = &petition.petitioner.slack {
+            let id = id::message_id(now, self.entropy.as_ref());
+            let dest = Dest::User(user.to_string());
+            tx.insert_message(&NewMessage { id, petition: &petition.name, purpose, dest }, now).await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn petition_facts<'a>(petition: &'a Petition, labels: Option<&'a Labels>) -> PetitionFacts<'a> {
+    PetitionFacts {
+        petitioner: &petition.petitioner.email,
+        filed_by: &petition.filed_by,
+        labels,
+        length: petition.length,
+    }
+}

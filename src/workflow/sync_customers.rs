@@ -1,0 +1,240 @@
+//! Keeps our list of customers in step with the company's database.
+//!
+//! Three steps, with flat memory: read our own ids and hashes, read the whole source and put aside what differs, and
+//! only when all of it was read and too few are missing, move that into place in small transactions. A source that
+//! fails half-way has changed nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures_util::{Stream, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Error, Workflow};
+use crate::{
+    audit::{AuditEntry, AuditEvent, SYSTEM, Via},
+    domain::customer::{Labels, name_key},
+    store::{RemovedCustomers, Schedule, StagedCustomer, StoreError},
+};
+
+/// One row of the company's database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRow {
+    pub id: String,
+    pub name: String,
+    pub labels: Labels,
+}
+
+/// What a sync found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Synced {
+    pub read: u64,
+    /// New, renamed, relabelled, or back again.
+    pub changed: u64,
+    pub vanished: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The sentence names what could not be read.
+    #[error("{0}")]
+    Source(String),
+    #[error(
+        "the customers database lacks {missing} of the {had} customers it had, which is more than \
+         CUSTOMERS_MAX_REMOVALS ({limit}%) allows; nothing was changed. If they are really gone, raise it for one run"
+    )]
+    TooManyGone { missing: u64, had: u64, limit: f64 },
+    #[error("another sync is running; this one changed nothing")]
+    Busy,
+    #[error(transparent)]
+    Workflow(#[from] Error),
+}
+
+impl From<StoreError> for SyncError {
+    fn from(error: StoreError) -> Self {
+        Self::Workflow(error.into())
+    }
+}
+
+/// Rows put aside or moved into place at once: a transaction of some ten milliseconds.
+const BATCH: usize = 2_000;
+/// A sync that has not moved for this long is dead, and another may begin.
+const HOLD: SignedDuration = SignedDuration::from_mins(2);
+
+/// What we know of one customer: its hash, and whether it was gone or has been seen in this run.
+struct Known {
+    hash: i64,
+    gone: bool,
+    seen: bool,
+}
+
+impl Workflow {
+    /// Runs one sync over the rows of the source. `progress` is called now and then with the rows read so far.
+    pub async fn sync_customers(
+        &self,
+        rows: impl Stream<Item = Result<SourceRow, SyncError>>,
+        max_removals_percent: f64,
+        progress: impl Fn(u64),
+    ) -> Result<Synced, SyncError> {
+        let mut hold = Hold::take(self).await?;
+        let result = self.sync_held(&mut hold, rows, max_removals_percent, progress).await;
+        hold.release(self).await?;
+        result
+    }
+
+    async fn sync_held(
+        &self,
+        hold: &mut Hold,
+        rows: impl Stream<Item = Result<SourceRow, SyncError>>,
+        max_removals_percent: f64,
+        progress: impl Fn(u64),
+    ) -> Result<Synced, SyncError> {
+        self.store.clear_stage().await?;
+        let mut known: HashMap<u64, Known> = HashMap::new();
+        self.store
+            .each_customer_hash(|id, hash, gone| {
+                known.insert(id_hash(id), Known { hash, gone, seen: false });
+            })
+            .await?;
+        let had = known.values().filter(|known| !known.gone).count() as u64;
+
+        let mut synced = Synced::default();
+        let mut batch: BTreeMap<String, StagedCustomer> = BTreeMap::new();
+        let mut rows = std::pin::pin!(rows);
+        while let Some(row) = rows.next().await {
+            let row = row?;
+            synced.read += 1;
+            let hash = row_hash(&row);
+            match known.get_mut(&id_hash(&row.id)) {
+                Some(known) if known.hash == hash && !known.gone => known.seen = true,
+                other => {
+                    if let Some(known) = other {
+                        known.seen = true;
+                    }
+                    batch.insert(row.id.clone(), staged(row, hash));
+                }
+            }
+            if batch.len() == BATCH {
+                synced.changed += self.stage(&mut batch).await?;
+            }
+            if synced.read % BATCH as u64 == 0 {
+                hold.renew(self).await?;
+                progress(synced.read);
+            }
+        }
+        synced.changed += self.stage(&mut batch).await?;
+        progress(synced.read);
+
+        synced.vanished = known.values().filter(|known| !known.gone && !known.seen).count() as u64;
+        if synced.vanished as f64 > had as f64 * max_removals_percent / 100.0 {
+            return Err(SyncError::TooManyGone { missing: synced.vanished, had, limit: max_removals_percent });
+        }
+        self.move_into_place(hold).await?;
+        if synced.vanished > 0 {
+            self.remove_vanished(hold, &known).await?;
+        }
+        Ok(synced)
+    }
+
+    async fn stage(&self, batch: &mut BTreeMap<String, StagedCustomer>) -> Result<u64, SyncError> {
+        let rows: Vec<StagedCustomer> = std::mem::take(batch).into_values().collect();
+        if !rows.is_empty() {
+            self.store.stage_customers(&rows).await?;
+        }
+        Ok(rows.len() as u64)
+    }
+
+    async fn move_into_place(&self, hold: &mut Hold) -> Result<(), SyncError> {
+        loop {
+            hold.renew(self).await?;
+            let now = self.now();
+            let mut tx = self.store.begin().await?;
+            let moved = tx.apply_stage(now, BATCH as i64).await?;
+            if moved == 0 {
+                return Ok(());
+            }
+            tx.commit(now, &[synced_entry(now, moved, 0)]).await?;
+        }
+    }
+
+    /// Their leases run on and end in time; they just cannot be asked for any more.
+    async fn remove_vanished(&self, hold: &mut Hold, known: &HashMap<u64, Known>) -> Result<(), SyncError> {
+        let mut gone: Vec<String> = Vec::new();
+        self.store
+            .each_customer_hash(|id, _, was_gone| {
+                if !was_gone && known.get(&id_hash(id)).is_some_and(|known| !known.seen) {
+                    gone.push(id.to_owned());
+                }
+            })
+            .await?;
+        for ids in gone.chunks(BATCH) {
+            hold.renew(self).await?;
+            let now = self.now();
+            let mut tx = self.store.begin().await?;
+            tx.remove_customers(&RemovedCustomers(ids.to_vec()), now).await?;
+            tx.commit(now, &[synced_entry(now, 0, ids.len() as u64)]).await?;
+        }
+        Ok(())
+    }
+}
+
+fn synced_entry(now: Timestamp, changed: u64, vanished: u64) -> AuditEntry {
+    AuditEntry::new(now, AuditEvent::CustomersSynced, SYSTEM, Via::Worker)
+        .details(json!({ "changed": changed, "vanished": vanished }))
+}
+
+/// One sync at a time, across all processes: a row that must be moved on while the sync runs.
+struct Hold(Timestamp);
+
+impl Hold {
+    async fn take(workflow: &Workflow) -> Result<Self, SyncError> {
+        let now = workflow.now();
+        if !workflow.store.win_tick(Schedule::SyncRunning, now, HOLD).await? {
+            return Err(SyncError::Busy);
+        }
+        Ok(Self(now.saturating_add(HOLD).unwrap_or(Timestamp::MAX)))
+    }
+
+    async fn renew(&mut self, workflow: &Workflow) -> Result<(), SyncError> {
+        let next = workflow.now().saturating_add(HOLD).unwrap_or(Timestamp::MAX);
+        if next == self.0 || workflow.store.move_schedule(Schedule::SyncRunning, self.0, next).await? {
+            self.0 = next;
+            return Ok(());
+        }
+        Err(SyncError::Busy)
+    }
+
+    async fn release(self, workflow: &Workflow) -> Result<(), SyncError> {
+        let past = Timestamp::UNIX_EPOCH;
+        workflow.store.move_schedule(Schedule::SyncRunning, self.0, past).await?;
+        Ok(())
+    }
+}
+
+fn staged(row: SourceRow, row_hash: i64) -> StagedCustomer {
+    StagedCustomer { name_key: name_key(&row.name), id: row.id, name: row.name, labels: row.labels, row_hash }
+}
+
+fn first_eight(hash: Sha256) -> [u8; 8] {
+    let digest = hash.finalize();
+    // SHA-256 has 32 bytes.
+    std::array::from_fn(|n| digest[n])
+}
+
+/// Stands for an id in memory. Two of a million ids share one with a probability of 1 in 10^7 or so; the worst that
+/// follows is that a change of one of them is found late.
+fn id_hash(id: &str) -> u64 {
+    u64::from_be_bytes(first_eight(Sha256::new_with_prefix(id.as_bytes())))
+}
+
+/// Of everything that is shown or matched, so that equal hashes mean that there is nothing to write.
+fn row_hash(row: &SourceRow) -> i64 {
+    let mut hash = Sha256::new();
+    let texts = std::iter::once(&row.name).chain(row.labels.iter().flat_map(|(key, value)| [key, value]));
+    for text in texts {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    i64::from_be_bytes(first_eight(hash))
+}

@@ -1,0 +1,28 @@
+//! The end is near: the holder is told once, in time to finish or to ask again.
+
+use super::{Error, Expired, Workflow};
+use crate::{domain::id::PetitionName, store::Purpose};
+
+/// Few enough to hold nobody up.
+const BATCH: i64 = 50;
+
+impl Workflow {
+    /// Owes a batch of holders their warning.
+    pub async fn warn_holders(&self) -> Result<Expired, Error> {
+        let now = self.now();
+        let due = self.store.warnable_leases(now, BATCH).await?;
+        for lease in &due {
+            let name = PetitionName::new(&lease.petition);
+            let mut tx = self.store.begin().await?;
+            let Some(petition) = tx.lock_petition(&name).await? else { continue };
+            // Somebody may have warned, or ended the lease, since it was listed; and late is worse than never once
+            // the lease is over.
+            if tx.mark_warned(&lease.id).await? && lease.is_live(now) {
+                self.tell_petitioner(&mut tx, &petition, Purpose::NewsWarning, now).await?;
+                tx.touch_messages(&name, now).await?;
+            }
+            tx.commit(now, &[]).await?;
+        }
+        Ok(if due.is_empty() { Expired::Nothing } else { Expired::Some })
+    }
+}
