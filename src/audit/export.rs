@@ -2,24 +2,31 @@
 
 use serde_json::{Value, json};
 
-/// The line of `latchkey audit export`, without the line feed. `details` stays as it was written.
-#[allow(clippy::too_many_arguments)]
-pub fn export_line(
-    position: i64,
-    at: jiff::Timestamp,
-    event: &str,
-    actor: &str,
-    via: &str,
-    petition: Option<&str>,
-    person: Option<&str>,
-    customer: Option<&str>,
-    details: &str,
-    hash: &str,
-) -> String {
-    let details: Value = serde_json::from_str(details).unwrap_or_else(|_| Value::String(details.to_owned()));
-    json!({
-        "position": position, "at": at.to_string(), "event": event, "actor": actor, "via": via,
-        "petition": petition, "person": person, "customer": customer, "details": details, "hash": hash,
-    })
-    .to_string()
+/// One chained entry, as it is exported.
+#[derive(Clone, Debug)]
+pub struct StoredEntry {
+    pub position: i64,
+    pub at: jiff::Timestamp,
+    pub event: String,
+    pub actor: String,
+    pub via: String,
+    pub petition: Option<String>,
+    pub person: Option<String>,
+    pub customer: Option<String>,
+    pub details: String,
+    pub hash: String,
+}
+
+impl StoredEntry {
+    /// The line of `latchkey audit export`, without the line feed. `details` stays as it was written.
+    pub fn export_line(&self) -> String {
+        let details: Value =
+            serde_json::from_str(&self.details).unwrap_or_else(|_| Value::String(self.details.clone()));
+        json!({
+            "position": self.position, "at": self.at.to_string(), "event": self.event, "actor": self.actor,
+            "via": self.via, "petition": self.petition, "person": self.person, "customer": self.customer,
+            "details": details, "hash": self.hash,
+        })
+        .to_string()
+    }
 }

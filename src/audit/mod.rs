@@ -12,7 +12,7 @@ mod export;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::{chain::link, export::export_line};
+pub use self::{chain::link, export::StoredEntry};
 use crate::domain::{id::CustomerId, person::Email};
 
 /// Everything that can change. The words are part of the export and stay as they are.
@@ -38,7 +38,6 @@ pub enum AuditEvent {
     CustomersSynced,
     TokenCreated,
     TokenRevoked,
-    SecretMade,
 }
 
 impl AuditEvent {
@@ -64,7 +63,6 @@ impl AuditEvent {
             Self::CustomersSynced => "customers.synced",
             Self::TokenCreated => "token.created",
             Self::TokenRevoked => "token.revoked",
-            Self::SecretMade => "secret.made",
         }
     }
 }

@@ -7,6 +7,7 @@
 //! To add a word: one file, one line below, and the states it may follow in its doc comment.
 
 pub mod access;
+pub mod backoff;
 pub mod clock;
 pub mod customer;
 pub mod event;

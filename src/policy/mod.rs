@@ -148,6 +148,23 @@ pub struct Reviewers {
 }
 
 impl Policy {
+    /// No rule at all: everything is refused.
+    pub fn closed() -> Self {
+        let hours = SignedDuration::from_hours;
+        let access = Access {
+            default_duration: hours(4),
+            max_duration: hours(24),
+            pending_for: hours(24),
+            warn_before: SignedDuration::from_mins(10),
+            min_reason: 5,
+            self_approval: false,
+            roles: Vec::new(),
+            ticket: None,
+            ticket_url: None,
+        };
+        Self { access, groups: BTreeMap::new(), rules: Vec::new() }
+    }
+
     /// The longest lease under this rule.
     pub fn max_duration(&self, rule: &Rule) -> SignedDuration {
         rule.max_duration.map_or(self.access.max_duration, |max| max.min(self.access.max_duration))

@@ -7,7 +7,7 @@ use super::{
     db::{reading, statements, within},
     instant,
 };
-use crate::audit::{AuditEntry, link};
+use crate::audit::{AuditEntry, StoredEntry, link};
 
 statements! {
     INSERT = Sql::both(
@@ -47,21 +47,6 @@ impl Row {
             [&at, &self.event, &self.actor, &self.via, &petition, &person, &customer, &self.details];
         link(before, position, &fields)
     }
-}
-
-/// One chained entry, as it is exported.
-#[derive(Clone, Debug)]
-pub struct StoredEntry {
-    pub position: i64,
-    pub at: jiff::Timestamp,
-    pub event: String,
-    pub actor: String,
-    pub via: String,
-    pub petition: Option<String>,
-    pub person: Option<String>,
-    pub customer: Option<String>,
-    pub details: String,
-    pub hash: String,
 }
 
 /// Where the record does not hold together.

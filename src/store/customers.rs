@@ -108,6 +108,13 @@ impl Store {
         Ok(row.map(Row::decode))
     }
 
+    /// A customer that was ever known, whether or not it can still be asked for.
+    pub async fn customer_ever(&self, id: &str) -> Result<Option<Customer>, StoreError> {
+        let row: Option<Row> =
+            reading!(self, FIND_EVER, |sql, pool| sqlx::query_as(sql).bind(id).fetch_optional(pool).await)?;
+        Ok(row.map(Row::decode))
+    }
+
     /// By id, by name, or by a name that differs only in case, spaces and punctuation.
     pub async fn look_up_customer(&self, text: &str) -> Result<CustomerLookup, StoreError> {
         if let Some(customer) = self.customer(text).await? {

@@ -10,7 +10,7 @@ use crate::{
     audit::{AuditEntry, AuditEvent, Via},
     domain::{
         customer::Customer,
-        id::{self, Role, SlackUserId},
+        id::{self, PetitionName, Role, SlackUserId},
         petition::{CloseReason, Petition, PetitionState},
     },
     policy::{self, Admission, Asked, Refusal},
@@ -161,6 +161,21 @@ impl Workflow {
             let id = id::message_id(now, self.entropy.as_ref());
             tx.insert_message(&NewMessage { id, petition: &petition.name, purpose, dest }, now).await?;
         }
+        Ok(())
+    }
+}
+
+impl Workflow {
+    /// Cards for people who were found later: the members of a Slack user group. Whoever has one gets no second.
+    pub async fn add_cards(&self, name: &PetitionName, users: &[SlackUserId]) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        for user in users {
+            let id = id::message_id(now, self.entropy.as_ref());
+            let dest = Dest::User(user.to_string());
+            tx.insert_message(&NewMessage { id, petition: name, purpose: Purpose::Card, dest }, now).await?;
+        }
+        tx.commit(now, &[]).await?;
         Ok(())
     }
 }

@@ -41,10 +41,15 @@ impl Workflow {
             Some(lease) => self.store.provisionings(&lease.access).await?,
             None => Vec::new(),
         };
-        let labels = self.store.customer(petition.customer.as_str()).await?.map(|customer| customer.labels);
-        let needed = policy::rule_for(&self.policy, labels.as_ref())
-            .map_or(0, |rule| rule.require.iter().map(|line| line.count).sum());
+        let rule = self.rule_of(&petition).await?;
+        let needed = rule.map_or(0, |rule| rule.require.iter().map(|line| line.count).sum());
         Ok(Story { petition, claims, lease, provisionings, needed })
+    }
+
+    /// The rule that decides about a petition today, as the customer's labels and the file are now.
+    pub async fn rule_of(&self, petition: &Petition) -> Result<Option<&policy::Rule>, Error> {
+        let customer = self.store.customer_ever(petition.customer.as_str()).await?;
+        Ok(policy::rule_for(&self.policy, customer.as_ref().map(|customer| &customer.labels)))
     }
 
     /// Whether somebody may see a customer at this instant. Asked with a role, the same or a stronger one counts;

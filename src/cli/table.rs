@@ -1,0 +1,21 @@
+//! Plain columns for a terminal.
+
+/// Prints rows under a head, each column as wide as its widest cell; the last is not padded.
+pub fn print(head: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(head.get(column).map(|cell| cell.len())).max().unwrap_or_default()
+    };
+    let line = |cells: Vec<&str>| {
+        let last = cells.len().saturating_sub(1);
+        let padded = cells.iter().enumerate().map(|(n, cell)| match n == last {
+            true => (*cell).to_owned(),
+            false => format!("{cell:<0$}", width(n)),
+        });
+        println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
+    };
+    line(head.to_vec());
+    for row in rows {
+        line(row.iter().map(String::as_str).collect());
+    }
+}

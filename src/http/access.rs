@@ -1,0 +1,118 @@
+//! Who holds what now, and how far each provisioner is: what `latchkey access list` shows.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Http,
+    auth::{Caller, Scope},
+    error::ApiError,
+};
+use crate::domain::{id::AccessId, lease::Lease};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Filter {
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    customer: String,
+    #[serde(default)]
+    page_token: String,
+    page_size: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    leases: Vec<Line>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Line {
+    user: String,
+    customer: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    petition: String,
+    lease: String,
+    starts_at: String,
+    expires_at: String,
+    provisioners: Vec<Progress>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Progress {
+    name: String,
+    /// `pending`, `applied`, `revoking`, `revoked` or `failing`.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+}
+
+const PAGE: i64 = 100;
+
+/// Live leases, oldest first, with the progress of the access that each belongs to. Needs the scope `admin`.
+pub async fn list(
+    State(http): State<Http>,
+    caller: Caller,
+    Path(space): Path<String>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Page>, ApiError> {
+    if space != http.space {
+        return Err(ApiError::NotFound);
+    }
+    caller.demand(Scope::Admin)?;
+    let store = http.workflow.store();
+    let limit = filter.page_size.unwrap_or(PAGE).clamp(1, PAGE);
+    let user = filter.user.to_lowercase();
+    let leases =
+        store.live_leases(http.workflow.now(), &user, &filter.customer, &filter.page_token, limit).await?;
+    let next_page_token = (leases.len() as i64 == limit).then(|| leases.last().map(|l| l.id.to_string())).flatten();
+    let mut lines = Vec::with_capacity(leases.len());
+    for lease in leases {
+        let provisioners = progress(&http, &lease.access).await?;
+        lines.push(line(lease, provisioners));
+    }
+    Ok(Json(Page { leases: lines, next_page_token }))
+}
+
+async fn progress(http: &Http, access: &AccessId) -> Result<Vec<Progress>, ApiError> {
+    let provisionings = http.workflow.store().provisionings(access).await?;
+    Ok(provisionings
+        .into_iter()
+        .map(|one| {
+            let state = one.word();
+            let failing = one.failing.filter(|_| state == "failing");
+            Progress {
+                name: one.provisioner.into_string(),
+                state,
+                attempts: failing.is_some().then_some(one.attempts),
+                failing_since: failing.as_ref().map(|(since, _)| since.to_string()),
+                last_error: failing.map(|(_, error)| error),
+            }
+        })
+        .collect())
+}
+
+fn line(lease: Lease, provisioners: Vec<Progress>) -> Line {
+    Line {
+        user: lease.holding.person.to_string(),
+        customer: lease.holding.customer.into_string(),
+        role: lease.holding.role.map(|role| role.into_string()),
+        petition: lease.petition,
+        lease: lease.id.into_string(),
+        starts_at: lease.starts_at.to_string(),
+        expires_at: lease.expires_at.to_string(),
+        provisioners,
+    }
+}

@@ -1,0 +1,51 @@
+//! Alive, ready, and the numbers that an operator needs.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+};
+use serde_json::{Value, json};
+
+use super::{Http, metrics as recorder};
+use crate::{health::WorkerState, store::migrations_missing};
+
+/// The process answers; nothing else is looked at.
+pub async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// 200 when the database answers, its schema is ours and every worker of this process runs; else 503 with what is not.
+pub async fn ready(State(http): State<Http>) -> impl IntoResponse {
+    let database = match migrations_missing(http.workflow.store()).await {
+        Ok(missing) if missing.is_empty() => "ok".to_owned(),
+        Ok(_) => "schema not up to date".to_owned(),
+        Err(_) => "does not answer".to_owned(),
+    };
+    let workers: serde_json::Map<String, Value> = http
+        .health
+        .workers()
+        .into_iter()
+        .map(|(name, state)| match state {
+            WorkerState::Running => (name, json!("running")),
+            WorkerState::Down(why) => (name, json!(format!("restarting: {why}"))),
+        })
+        .collect();
+    let customers = if http.health.first_sync_pending() { "first sync is under way" } else { "ok" };
+    let fine =
+        database == "ok" && customers == "ok" && workers.values().all(|state| state == "running");
+    let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = if fine { "ready" } else { "not ready" };
+    (status, Json(json!({ "status": word, "database": database, "customers": customers, "workers": workers })))
+}
+
+/// Prometheus' text format. Counts from the tables are read now; without a database they are left out.
+pub async fn metrics(State(http): State<Http>) -> impl IntoResponse {
+    let now = http.workflow.now();
+    match http.workflow.store().backlog(now).await {
+        Ok(backlog) => recorder::set_backlog(&backlog, now),
+        Err(_) => ::metrics::gauge!("latchkey_database_up").set(0.0),
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder::render())
+}

@@ -1,0 +1,58 @@
+//! What surrounds every route: request ids, a span and a line of log, a time limit, a metric, and no panic that ends a
+//! connection without an answer.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request},
+    http::{HeaderName, StatusCode},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    timeout::TimeoutLayer,
+};
+use tracing::Instrument;
+
+use super::error::ApiError;
+
+/// Longer than any answer may take; what takes longer is hanging.
+const LONGEST: Duration = Duration::from_secs(30);
+
+pub fn around(router: Router) -> Router {
+    let id = HeaderName::from_static("x-request-id");
+    router.fallback(|| async { ApiError::NotFound }).layer(
+        ServiceBuilder::new()
+            .layer(SetRequestIdLayer::new(id.clone(), MakeRequestUuid))
+            .layer(PropagateRequestIdLayer::new(id))
+            .layer(middleware::from_fn(observe))
+            .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+                tracing::error!("a handler panicked");
+                ApiError::Internal("panic".to_owned()).into_response()
+            }))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST)),
+    )
+}
+
+/// One span and one metric a request, by the route's pattern: paths hold ids, queries hold e-mails.
+async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let span = tracing::info_span!("request", %method, %route, id);
+    let response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    metrics::histogram!("latchkey_http_request_seconds", "method" => method.to_string(), "route" => route,
+        "status" => status.to_string())
+    .record(took.as_secs_f64());
+    span.in_scope(|| tracing::debug!(status, took_ms = took.as_millis() as u64, "answered"));
+    response
+}

@@ -1,0 +1,278 @@
+//! `POST /webhooks/indent`: grants and revokes that somebody else decided.
+//!
+//! Answers: 200 `{"status":{}}` when there is nothing left to do, 200 with `status.code` where a repeat cannot mend
+//! anything (3 what was sent, 7 a petition of our own), 5xx when a repeat can.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::wire::{self, Resource};
+use crate::{
+    domain::{
+        event::Wanted,
+        id::{CustomerId, Role},
+        lease::Holding,
+        person::Email,
+        signature::verify_indent,
+    },
+    http::signed::{BadBody, raw_body, single},
+    store::StoreError,
+    workflow::{Applied, Error, IncomingEvent, Workflow},
+};
+
+/// What the route needs.
+pub struct Receiver {
+    pub workflow: Workflow,
+    pub secrets: Vec<SecretString>,
+    pub customer_kind: String,
+}
+
+pub const PATH: &str = "/webhooks/indent";
+
+pub fn routes(receiver: Receiver) -> Router {
+    Router::new().route(PATH, post(receive)).with_state(Arc::new(receiver))
+}
+
+/// gRPC codes that receivers of Indent use.
+const INVALID: i32 = 3;
+const UNAVAILABLE: i32 = 14;
+const INTERNAL: i32 = 13;
+const DENIED: i32 = 7;
+const BAD_SIGNATURE: i32 = 16;
+const UNIMPLEMENTED: i32 = 12;
+
+fn status(http: StatusCode, code: i32, message: &str) -> Response {
+    (http, Json(json!({ "status": { "code": code, "message": message } }))).into_response()
+}
+
+fn fine() -> Response {
+    Json(json!({ "status": {} })).into_response()
+}
+
+async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Body) -> Response {
+    let refuse = |http: StatusCode, code: i32, reason: &'static str| {
+        metrics::counter!("latchkey_refused_requests_total", "route" => PATH, "reason" => reason).increment(1);
+        tracing::warn!(reason, "refused a webhook");
+        status(http, code, reason)
+    };
+    let body = match raw_body(&headers, body).await {
+        Ok(body) => body,
+        Err(BadBody::TooLarge) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "the body is too large"),
+        Err(BadBody::Truncated) => return refuse(StatusCode::BAD_REQUEST, INVALID, "the body is incomplete"),
+    };
+    let now = receiver.workflow.now();
+    let (Some(time), Some(signature)) =
+        (single(&headers, "x-indent-timestamp"), single(&headers, "x-indent-signature"))
+    else {
+        return refuse(StatusCode::UNAUTHORIZED, BAD_SIGNATURE, "no signature");
+    };
+    let secrets: Vec<&str> = receiver.secrets.iter().map(ExposeSecret::expose_secret).collect();
+    if verify_indent(&secrets, now, time, signature, &body).is_err() {
+        return refuse(StatusCode::UNAUTHORIZED, BAD_SIGNATURE, "bad signature or time");
+    }
+    let Ok(Value::Object(call)) = serde_json::from_slice::<Value>(&body) else {
+        return status(StatusCode::OK, INVALID, "the body is not a JSON object");
+    };
+    // The order in which Indent's own runtime tells its calls apart.
+    if call.contains_key("kinds") {
+        return status(StatusCode::OK, UNIMPLEMENTED, "PullUpdate is not served here");
+    }
+    if call.contains_key("info") {
+        return info();
+    }
+    match call.get("events") {
+        Some(Value::Array(events)) => apply(&receiver, events, signed_at(time, now)).await,
+        _ => status(StatusCode::OK, INVALID, "the body holds no events"),
+    }
+}
+
+fn signed_at(time: &str, now: Timestamp) -> Timestamp {
+    let seconds = || time.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.parse().ok().or_else(seconds).unwrap_or(now)
+}
+
+fn info() -> Response {
+    let detail = json!({ "integrations": [{
+        "name": "latchkey", "version": env!("CARGO_PKG_VERSION"), "capabilities": ["ApplyUpdate"],
+    }] });
+    Json(json!({ "status": { "code": 0, "details": [{ "detail": detail.to_string() }] } })).into_response()
+}
+
+/// Applies every grant and revoke, each in its own transaction; others are accepted and mean nothing here.
+async fn apply(receiver: &Receiver, events: &[Value], signed_at: Timestamp) -> Response {
+    let mut trouble: Option<(i32, String)> = None;
+    for value in events {
+        let Ok(event) = serde_json::from_value::<wire::Event>(value.clone()) else {
+            trouble.get_or_insert((INVALID, "an event is not an object".to_owned()));
+            continue;
+        };
+        let wanted = match event.event.as_str() {
+            "access/grant" | "access/request/approved" => Wanted::Grant,
+            "access/revoke" | "access/grant/revoked" => Wanted::Revoke,
+            _ => continue,
+        };
+        let incoming = match read(receiver, &event, wanted, signed_at) {
+            Ok(incoming) => incoming,
+            Err(message) => {
+                tracing::warn!(message, "an event from outside cannot be applied");
+                trouble.get_or_insert((INVALID, message));
+                continue;
+            }
+        };
+        match receiver.workflow.apply_event(&incoming).await {
+            Ok(Applied::Changed | Applied::Nothing) => {}
+            Ok(Applied::OwnPetition) => {
+                let message = "that petition is ours: only its own reviewers can grant it".to_owned();
+                trouble.get_or_insert((DENIED, message));
+            }
+            Err(error) => return failed(&error),
+        }
+    }
+    match trouble {
+        None => fine(),
+        Some((code, message)) => status(StatusCode::OK, code, &message),
+    }
+}
+
+/// Temporary trouble: the sender is to repeat.
+fn failed(error: &Error) -> Response {
+    tracing::warn!(%error, "an event from outside could not be applied");
+    match error {
+        Error::Store(StoreError::Unavailable(_) | StoreError::Conflict)
+        | Error::Unavailable(_)
+        | Error::FactsMissing
+        | Error::Replayed
+        | Error::WrongState(_) => {
+            status(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, "not stored; send it again in a moment")
+        }
+        Error::Store(StoreError::Inconsistent { .. } | StoreError::Other(_))
+        | Error::Invalid(_)
+        | Error::Forbidden(_)
+        | Error::NoSuchPetition(_) => {
+            status(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "not stored; the log says why")
+        }
+    }
+}
+
+/// Makes one event ours, or says what is missing.
+fn read(
+    receiver: &Receiver,
+    event: &wire::Event,
+    wanted: Wanted,
+    signed_at: Timestamp,
+) -> Result<IncomingEvent, String> {
+    let is_customer = |resource: &&Resource| resource.kind == receiver.customer_kind;
+    let customer = event
+        .resources
+        .iter()
+        .find(is_customer)
+        .ok_or_else(|| format!("no resource of the kind `{}`", receiver.customer_kind))?;
+    let person = event
+        .resources
+        .iter()
+        .find(|resource| !is_customer(resource) && !resource.email.is_empty())
+        .ok_or("no resource with an e-mail")?;
+    let person = Email::parse(&person.email).map_err(|fault| fault.to_string())?;
+    let id = customer.id().ok_or("the customer has no id")?;
+    let (id, role) = role_of(receiver, event, customer, id)?;
+    let at = event.timestamp.parse().unwrap_or(signed_at);
+    Ok(IncomingEvent {
+        wanted,
+        holding: Holding { person, customer: CustomerId::new(id), role },
+        at,
+        end: end_of(event, at)?,
+        petition: event.label("petition").or_else(|| event.label("indent.com/petition")),
+        version: version_of(event)?,
+        actor: actor_of(event),
+        reason: event.reason.chars().take(1000).collect(),
+    })
+}
+
+/// The event's role, the resource's, or the one behind the id; the first of ours where nothing is said.
+fn role_of(
+    receiver: &Receiver,
+    event: &wire::Event,
+    customer: &Resource,
+    id: String,
+) -> Result<(String, Option<Role>), String> {
+    let roles = &receiver.workflow.policy().access.roles;
+    let Some(first) = roles.first() else { return Ok((id, None)) };
+    let known = |name: &str| roles.iter().find(|role| role.as_str().eq_ignore_ascii_case(name)).cloned();
+    if let Some((bare, role)) = id.rsplit_once(':').and_then(|(bare, name)| Some((bare.to_owned(), known(name)?))) {
+        return Ok((bare, Some(role)));
+    }
+    match event.label("latchkey/role").or_else(|| customer.label("role")) {
+        None => Ok((id, Some(first.clone()))),
+        Some(name) => match known(&name) {
+            Some(role) => Ok((id, Some(role))),
+            None => Err(format!("there is no role `{}` here", name.chars().take(40).collect::<String>())),
+        },
+    }
+}
+
+/// The label's instant, else the event's time and the label's length; `None` for "until revoked".
+fn end_of(event: &wire::Event, at: Timestamp) -> Result<Option<Timestamp>, String> {
+    if let Some(text) = event.label("indent.com/time/expires").or_else(|| event.label("expires")) {
+        return text.parse().map(Some).map_err(|_| "the label of the end is not an RFC 3339 time".to_owned());
+    }
+    let Some(text) = event.label("indent.com/time/duration") else { return Ok(None) };
+    match go_duration(&text) {
+        // Indent's way to say "until revoked".
+        Some(length) if length.is_negative() => Ok(None),
+        // "0s" means the default, and there is none from outside: our own maximum bounds it.
+        Some(length) if length.is_zero() => Ok(None),
+        Some(length) => Ok(at.checked_add(length).ok()),
+        None => Err("the label of the duration is not a Go duration".to_owned()),
+    }
+}
+
+/// `3h0m0s`, `0.5h0m0s`, `-1ns`.
+fn go_duration(text: &str) -> Option<SignedDuration> {
+    if text == "0" {
+        return Some(SignedDuration::ZERO);
+    }
+    text.parse().ok()
+}
+
+fn version_of(event: &wire::Event) -> Result<Option<i64>, String> {
+    match event.label("latchkey/version") {
+        None => Ok(None),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|version: &i64| *version > 0)
+            .map(Some)
+            .ok_or_else(|| "latchkey/version is not a positive number".to_owned()),
+    }
+}
+
+/// Who decided, as the sender says; for the record only.
+fn actor_of(event: &wire::Event) -> String {
+    let actor = Some(event.actor.email.clone()).filter(|email| !email.is_empty()).or_else(|| event.actor.id());
+    actor.unwrap_or_else(|| "outside".to_owned()).chars().take(254).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_durations_of_indent_are_understood() {
+        for (text, secs) in [("3h0m0s", 10_800), ("15m0s", 900), ("0.5h0m0s", 1_800), ("0s", 0), ("5s", 5)] {
+            assert_eq!(go_duration(text), Some(SignedDuration::from_secs(secs)), "{text}");
+        }
+        assert!(go_duration("-1ns").is_some_and(|length| length.is_negative()));
+        assert_eq!(go_duration("soon"), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! The worker: what is due is done.
+//!
+//! Every lane is drained by one apalis worker. A job says that its lane has something to do; what that is, the tables
+//! say. [`scan`] pushes a job for everything that has come due by time, or that a crash left behind. All work may be
+//! done twice, late, or by another process.
+//!
+//! May import: `workflow`, `store`, `provisioners`, `slack`, `customers`, `domain`, `health`. To add a job: one file
+//! with its `drain`, a variant of [`Lane`], its arm in [`Jobs::drain`].
+
+mod deliver;
+mod notify;
+mod queue;
+mod scan;
+mod sync_customers;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::SignedDuration;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::sync_customers::CustomersSource;
+use crate::{
+    domain::{
+        clock::{Clock, Timestamp},
+        event::Wanted,
+        id::ProvisionerName,
+    },
+    health::Health,
+    provisioners::Provisioner,
+    slack::Slack,
+    store::{Lane, Schedule},
+    workflow::{self, Expired, Workflow},
+};
+
+/// Why a drain stopped before the lane was empty. The scan tries again; what was claimed comes due again by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    #[error(transparent)]
+    Workflow(#[from] workflow::Error),
+    #[error("the sync failed: {0}")]
+    Sync(#[from] workflow::SyncError),
+}
+
+impl From<crate::store::StoreError> for JobError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Workflow(error.into())
+    }
+}
+
+/// What the jobs need.
+pub struct Jobs {
+    pub workflow: Workflow,
+    pub clock: Arc<dyn Clock>,
+    pub provisioners: BTreeMap<ProvisionerName, Provisioner>,
+    /// `None` while Slack is off: its messages wait.
+    pub slack: Option<Arc<Slack>>,
+    pub customers: Option<CustomersSource>,
+    pub health: Arc<Health>,
+}
+
+/// How often finished jobs and stale notes are cleared away, and the record is chained at the latest.
+const TIDY_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+impl Jobs {
+    /// Runs all workers and the scan until `stop`, then lets what runs finish. Returns when everything has.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let tracker = TaskTracker::new();
+        if self.customers.is_some() {
+            let never_synced = self.workflow.store().customer_count().await.is_ok_and(|count| count == 0);
+            self.health.set_first_sync_pending(never_synced);
+        }
+        for lane in self.lanes() {
+            tracker.spawn(queue::run_worker(self.clone(), lane, stop.clone()));
+        }
+        tracker.spawn(scan::run(self.clone(), stop.clone()));
+        tracker.spawn(scan::relay(self.workflow.store().clone(), stop.clone()));
+        tracker.close();
+        tracker.wait().await;
+    }
+
+    /// The lanes this process has workers for.
+    fn lanes(&self) -> Vec<Lane> {
+        let mut lanes = vec![Lane::Expire, Lane::Warn, Lane::Tidy];
+        lanes.extend(self.slack.is_some().then_some(Lane::Notify));
+        lanes.extend(self.customers.is_some().then_some(Lane::SyncCustomers));
+        for name in self.provisioners.keys() {
+            lanes.push(Lane::Revoke(name.clone()));
+            lanes.push(Lane::Grant(name.clone()));
+        }
+        lanes
+    }
+
+    /// Does what is due in a lane until nothing is, or until `stop`.
+    async fn drain(self: &Arc<Self>, lane: &Lane, stop: &CancellationToken) -> Result<(), JobError> {
+        match lane {
+            Lane::Revoke(name) => deliver::drain(self, name, Wanted::Revoke, stop).await,
+            Lane::Grant(name) => deliver::drain(self, name, Wanted::Grant, stop).await,
+            Lane::Expire => {
+                while !stop.is_cancelled() && self.workflow.expire_leases().await? == Expired::Some {}
+                while !stop.is_cancelled() && self.workflow.close_undecided().await? == Expired::Some {}
+                Ok(())
+            }
+            Lane::Warn => {
+                while !stop.is_cancelled() && self.workflow.warn_holders().await? == Expired::Some {}
+                Ok(())
+            }
+            Lane::Notify => notify::drain(self, stop).await,
+            Lane::SyncCustomers => sync_customers::run(self).await,
+            Lane::Tidy => self.tidy().await,
+        }
+    }
+
+    async fn tidy(&self) -> Result<(), JobError> {
+        let store = self.workflow.store();
+        if store.win_tick(Schedule::Tidy, self.clock.now(), TIDY_EVERY).await? {
+            // apalis stamps its rows with the real time, whatever clock the rest of us lives by.
+            self.workflow.tidy(crate::clock::SystemClock.now()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// When an attempt that began now is given up for dead, if nobody records what came of it.
+fn deadline(now: Timestamp, longest: std::time::Duration) -> Timestamp {
+    let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::from_mins(1));
+    now.saturating_add(longest + SignedDuration::from_secs(2)).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,119 @@
+//! Finds what is due and pushes a job for it: what came due by time, and what the queue lost.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::postgres::PgListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Jobs;
+use crate::store::{Db, Due, Lane, Schedule, Store};
+
+/// The longest between two looks: another process may have committed something that is due sooner than we planned.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
+/// The shortest: commits come in bursts, and one look finds them all.
+const REST: Duration = Duration::from_millis(10);
+/// After a look that failed.
+const RECOVER: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(jobs: Arc<Jobs>, stop: CancellationToken) {
+    start_schedules(&jobs, &stop).await;
+    let store = jobs.workflow.store().clone();
+    let lanes = jobs.lanes();
+    while !stop.is_cancelled() {
+        let now = jobs.clock.now();
+        let wait = match look(&jobs, &store, &lanes, now, &stop).await {
+            Ok(next) => jobs.clock.sleep_until(next),
+            Err(error) => {
+                tracing::warn!(%error, "cannot see what is due; trying again");
+                Box::pin(tokio::time::sleep(RECOVER))
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = wait => {}
+            // A clock that is set by hand does not move by itself, and other processes commit meanwhile.
+            () = tokio::time::sleep(LOOK_EVERY.unsigned_abs()) => {}
+            () = store.nudges().scan_wanted() => {}
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// Pushes a job for each lane with due work; returns when to look again.
+async fn look(
+    jobs: &Arc<Jobs>,
+    store: &Store,
+    lanes: &[Lane],
+    now: Timestamp,
+    stop: &CancellationToken,
+) -> Result<Timestamp, super::JobError> {
+    let mut next = now.saturating_add(LOOK_EVERY).unwrap_or(Timestamp::MAX);
+    for Due { lane, at } in store.next_due().await? {
+        if at > now {
+            if lanes.contains(&lane) {
+                next = next.min(at);
+            }
+            continue;
+        }
+        match &lane {
+            known if lanes.contains(known) => store.push_if_none_waits(&lane, "scan").await?,
+            // Its provisioner is gone from the file. Nobody else will say that somebody is still owed a revoke.
+            Lane::Revoke(_) | Lane::Grant(_) => jobs.drain(&lane, stop).await?,
+            // Slack is off, or there is no customers database: it waits until they are back.
+            Lane::Notify | Lane::SyncCustomers | Lane::Expire | Lane::Warn | Lane::Tidy => {}
+        }
+    }
+    Ok(next)
+}
+
+/// The first tidying and the first sync are due at the start.
+async fn start_schedules(jobs: &Jobs, stop: &CancellationToken) {
+    let mut schedules = vec![Schedule::Tidy];
+    schedules.extend(jobs.customers.is_some().then_some(Schedule::SyncCustomers));
+    for schedule in schedules {
+        while let Err(error) = jobs.workflow.store().make_due(schedule, jobs.clock.now()).await {
+            tracing::warn!(%error, schedule = schedule.word(), "cannot start a schedule; trying again");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RECOVER) => {}
+            }
+        }
+    }
+}
+
+/// The channel on which apalis' trigger announces each new job.
+const JOB_CHANNEL: &str = "apalis::job::insert";
+
+/// On PostgreSQL, passes on what other processes announce. One connection for all lanes; a lost one is opened again,
+/// and what was announced meanwhile is found by the scan.
+pub(super) async fn relay(store: Store, stop: CancellationToken) {
+    let Db::Postgres(pool) = store.db() else { return };
+    loop {
+        let listen = async {
+            let mut listener = PgListener::connect_with(pool).await?;
+            listener.listen(JOB_CHANNEL).await?;
+            loop {
+                let notice = listener.recv().await?;
+                let queue = serde_json::from_str::<serde_json::Value>(notice.payload())
+                    .ok()
+                    .and_then(|job| job["job_type"].as_str().map(str::to_owned));
+                if let Some(queue) = queue {
+                    store.nudges().wake_queue(&queue);
+                    store.nudges().wake_scan();
+                }
+            }
+        };
+        let failed: Result<(), sqlx::Error> = tokio::select! {
+            () = stop.cancelled() => return,
+            result = listen => result,
+        };
+        if let Err(error) = failed {
+            tracing::debug!(%error, "not listening for jobs of other processes; trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RECOVER) => {}
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Deny: a small form asks for the reason; submitting it denies.
+
+use super::{Press, review::gather};
+use crate::{
+    domain::petition::{ClaimKind, PetitionState},
+    policy::{self, PetitionFacts},
+    slack::{
+        Slack,
+        inbound::View,
+        views::{
+            Content, answer,
+            deny::{REASON_BLOCK, REASON_INPUT, deny_modal},
+        },
+    },
+    workflow::Error,
+};
+
+/// Opens the form, for those who may deny. Slack's trigger lives three seconds, so it is opened from here.
+pub(super) async fn open(slack: &Slack, press: &Press<'_>) -> Result<Option<Content>, Error> {
+    let review = gather(slack, press, String::new()).await?;
+    let story = slack.workflow.story(&press.petition).await?;
+    if story.petition.state != PetitionState::Open {
+        return Err(Error::WrongState(Box::new(story.petition)));
+    }
+    let customer = slack.workflow.store().customer_ever(story.petition.customer.as_str()).await?;
+    let facts = PetitionFacts {
+        petitioner: &story.petition.petitioner.email,
+        filed_by: &story.petition.filed_by,
+        labels: customer.as_ref().map(|customer| &customer.labels),
+        length: story.petition.length,
+    };
+    policy::may_review(slack.workflow.policy(), &facts, &review.maker.facts, ClaimKind::Deny)
+        .map_err(|why| Error::Forbidden(why.to_string()))?;
+    let trigger = press.trigger_id.unwrap_or_default();
+    match slack.client.open_view(trigger, &deny_modal(&story)).await {
+        Ok(()) => Ok(None),
+        Err(error) => {
+            tracing::warn!(%error, "a form could not be opened");
+            Ok(Some(answer::not_stored("Slack did not open the form.")))
+        }
+    }
+}
+
+/// Denies with the reason that was typed.
+pub(super) async fn submit(slack: &Slack, press: &Press<'_>, view: &View) -> Result<Option<Content>, Error> {
+    let note = view.typed(REASON_BLOCK, REASON_INPUT).trim().to_owned();
+    if note.is_empty() {
+        return Err(Error::Invalid("Say in a few words why, so that the petitioner knows what to change.".to_owned()));
+    }
+    let review = gather(slack, press, note).await?;
+    slack.workflow.deny(&review).await.map(|_| None)
+}

@@ -1,0 +1,177 @@
+//! `/access customer 123 for 4h to debug BUG-482`: finds the customer, looks up who asks, opens the petition.
+
+use super::parser::{self, CustomerWords};
+use crate::{
+    audit::Via,
+    domain::{
+        customer::Customer,
+        id::{Role, SlackUserId},
+        length,
+        petition::{CloseReason, Petition, PetitionState},
+    },
+    policy::{self, PetitionFacts},
+    slack::{
+        Slack,
+        directory::Freshness,
+        inbound::SlashCommand,
+        views::{Content, answer},
+    },
+    store::{CustomerLookup, StoreError},
+    workflow::{Ask, Error, Opened},
+};
+
+pub(super) async fn run(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Content {
+    match attempt(slack, command, ask, signature).await {
+        Ok(content) => content,
+        Err(error) => explain(&error),
+    }
+}
+
+/// A sentence for every way in which asking can end without a petition.
+fn explain(error: &Error) -> Content {
+    match error {
+        Error::Invalid(sentence) | Error::Forbidden(sentence) => answer::click_refused(sentence),
+        Error::Unavailable(sentence) => answer::not_stored(sentence),
+        Error::Store(StoreError::Unavailable(_) | StoreError::Conflict) | Error::FactsMissing | Error::Replayed => {
+            tracing::warn!(%error, "a command could not be stored");
+            answer::not_stored("The database does not answer.")
+        }
+        Error::WrongState(petition) => answer::already(petition, &[]),
+        Error::NoSuchPetition(_) | Error::Store(StoreError::Inconsistent { .. } | StoreError::Other(_)) => {
+            tracing::error!(%error, "a command failed");
+            answer::not_stored("Something went wrong here.")
+        }
+    }
+}
+
+async fn attempt(
+    slack: &Slack,
+    command: &SlashCommand,
+    ask: &parser::Ask,
+    signature: &str,
+) -> Result<Content, Error> {
+    let workflow = &slack.workflow;
+    // Slack, or somebody with a copy, sends the very same request again: it answers like the first.
+    if let Some(answered) = workflow.store().answered(signature).await?
+        && let Some(name) = answered.petition
+        && let Some(petition) = workflow.store().petition(&name).await?
+    {
+        return opened_before(slack, &petition).await;
+    }
+    let access = &workflow.policy().access;
+    let length = ask.length.unwrap_or(access.default_duration);
+    let found = find_customer(slack, ask).await?;
+    let (customer, reason) = match found {
+        Found::One(customer, reason) => (customer, reason),
+        Found::Answer(content) => return Ok(*content),
+    };
+    let role = ask.role.as_deref();
+    if reason.trim().chars().count() < access.min_reason {
+        let length = length::show(length).replace(' ', "");
+        let name = format!("{} ({})", customer.name, customer.id);
+        let understood = answer::Understood {
+            customer: Some(&name),
+            role,
+            length: ask.length.is_some().then_some(length.as_str()),
+            reason: &reason,
+        };
+        let corrected = parser::corrected(customer.id.as_str(), role, &length, super::EXAMPLE_REASON);
+        return Ok(answer::missing_reason(&understood, &corrected, access.min_reason));
+    }
+    if reason.chars().count() > LONGEST_REASON {
+        let sentence = format!("The reason is longer than {LONGEST_REASON} characters. Shorten it and ask again.");
+        return Ok(answer::click_refused(&sentence));
+    }
+
+    let rule = policy::rule_for(workflow.policy(), Some(&customer.labels));
+    let groups = rule.map(policy::Rule::slack_groups).unwrap_or_default();
+    let user = SlackUserId::new(&command.user_id);
+    let team = command.team_id.as_deref();
+    let (petitioner, slack_groups) = tokio::join!(
+        slack.directory.actor(&user, team, &groups, Freshness::AMinuteAgo),
+        slack.directory.groups(&groups, Freshness::AMinuteAgo),
+    );
+    let petitioner = match petitioner {
+        Ok(actor) => actor,
+        Err(stranger) => return Ok(answer::stranger(&stranger.to_string())),
+    };
+    let opened = workflow
+        .open_petition(&Ask {
+            petitioner,
+            customer,
+            role: ask.role.clone().map(Role::new),
+            length: ask.length,
+            reason,
+            slack_groups,
+            signature: Some(signature.to_owned()),
+            via: Via::Slack,
+        })
+        .await;
+    match opened {
+        Ok(Opened::Open(petition)) => opened_before(slack, &petition).await,
+        Ok(Opened::Same(petition)) => Ok(answer::same(&petition)),
+        Ok(Opened::Refused(petition, because)) => Ok(answer::refused(&petition, &because)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The answer to a petition that was opened, now or by the request that this one repeats.
+async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Error> {
+    if let PetitionState::Closed { why: CloseReason::Refused { because }, .. } = &petition.state {
+        return Ok(answer::refused(petition, because));
+    }
+    let Some(rule) = slack.workflow.rule_of(petition).await? else {
+        return Ok(answer::opened(petition, Vec::new(), 0));
+    };
+    let facts = PetitionFacts {
+        petitioner: &petition.petitioner.email,
+        filed_by: &petition.filed_by,
+        labels: None,
+        length: petition.length,
+    };
+    let reviewers = policy::reviewers_of(slack.workflow.policy(), rule, &facts);
+    let people = reviewers.emails.iter().map(ToString::to_string);
+    let groups = reviewers.slack_groups.iter().map(|_| "a Slack group of reviewers".to_owned());
+    Ok(answer::opened(petition, people.chain(groups).collect(), rule.notify.len()))
+}
+
+/// What fits a card and the record; nobody reads more.
+const LONGEST_REASON: usize = 10_000;
+
+enum Found {
+    One(Customer, String),
+    /// Nobody, or several: what to say.
+    Answer(Box<Content>),
+}
+
+/// The longest run of words that names a customer wins; what is left of them belongs to the reason.
+async fn find_customer(slack: &Slack, ask: &parser::Ask) -> Result<Found, Error> {
+    let access = &slack.workflow.policy().access;
+    let length = length::show(ask.length.unwrap_or(access.default_duration)).replace(' ', "");
+    let role = ask.role.as_deref();
+    let corrected =
+        |customer: &Customer, reason: &str| parser::corrected(customer.id.as_str(), role, &length, reason);
+    let readings = ask.readings();
+    let mut nobody: Vec<(String, String, Vec<Customer>)> = Vec::new();
+    for (text, reason) in readings {
+        match slack.workflow.store().look_up_customer(&text).await? {
+            CustomerLookup::One(customer) => return Ok(Found::One(customer, reason)),
+            CustomerLookup::Several(same) => {
+                let commands = same.iter().map(|customer| corrected(customer, &reason)).collect();
+                return Ok(Found::Answer(Box::new(answer::ambiguous_customer(&text, &same, commands))));
+            }
+            CustomerLookup::Nobody(like) => nobody.push((text, reason, like)),
+        }
+    }
+    // With look-alikes first; else what stands before a clear keyword is the name, and without one the first word is.
+    let best = nobody.iter().position(|(_, _, like)| !like.is_empty()).or_else(|| {
+        let whole = ask.length.is_some() || matches!(ask.customer, CustomerWords::Quoted(_));
+        if whole { Some(0) } else { nobody.len().checked_sub(1) }
+    });
+    let (text, reason, like) = match best.and_then(|best| nobody.into_iter().nth(best)) {
+        Some(reading) => reading,
+        None => (String::new(), ask.reason.clone(), Vec::new()),
+    };
+    let commands = like.iter().map(|customer| corrected(customer, &reason)).collect();
+    Ok(Found::Answer(Box::new(answer::unknown_customer(&text, &like, commands))))
+}

@@ -1,0 +1,286 @@
+//! Who is who: people and user groups of the workspace, with today's facts.
+//!
+//! Deciding asks Slack each time, so that who lost the right a minute ago has lost it. Asking may use an answer of the
+//! last minute. Where Slack cannot be asked there is no answer, and so no decision.
+//!
+//! May import: `domain`, `policy`, `workflow::Actor`, `slack::client`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures_util::future::{join, join_all, join3};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::OnceCell;
+
+use super::client::{SlackClient, SlackError, SlackUser};
+use crate::{
+    domain::{
+        clock::Clock,
+        id::SlackUserId,
+        person::{Email, Person},
+    },
+    policy::PersonFacts,
+    workflow::Actor,
+};
+
+/// How old an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// For deciding.
+    Now,
+    /// For asking, and for whom to send a card.
+    AMinuteAgo,
+}
+
+const KEPT: SignedDuration = SignedDuration::from_mins(1);
+/// Answers that are kept of each kind; a workspace with more people asks Slack more often.
+const MOST_KEPT: usize = 5_000;
+
+/// Why somebody cannot be told who they are, as a sentence for them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    #[error("Slack could not be asked who is who, so nothing was stored or decided. Try again in a moment.")]
+    SlackAway,
+    #[error(
+        "Latchkey knows people by their e-mail address, and your Slack profile, {name}, has none that is confirmed. Add \
+         or confirm one there and try again; if it has one, ask whoever runs Latchkey for `latchkey doctor`."
+    )]
+    NoEmail { name: String },
+    #[error(
+        "Slack knows no such account in this workspace, so nothing was stored or decided. Ask a full member of the \
+         workspace to do it."
+    )]
+    Unknown,
+}
+
+/// Clones share what is kept.
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+struct Inner {
+    client: SlackClient,
+    clock: Arc<dyn Clock>,
+    /// The workspace that the token is for; it never changes.
+    team: OnceCell<String>,
+    people: Kept<SlackUserId, Option<SlackUser>>,
+    by_email: Kept<Email, Option<SlackUser>>,
+    groups: Kept<String, BTreeSet<SlackUserId>>,
+}
+
+impl Directory {
+    pub fn new(client: SlackClient, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner {
+            client,
+            clock,
+            team: OnceCell::new(),
+            people: Kept::default(),
+            by_email: Kept::default(),
+            groups: Kept::default(),
+        }))
+    }
+
+    /// The signed user of a request, with those of `groups` that they are in. `payload_team` is the team that the
+    /// request names beside them; it stands in where Slack does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`Stranger`]. Somebody who may do nothing (a guest, a bot, somebody of another workspace) is no error but an
+    /// actor who is not a full member.
+    pub async fn actor(
+        &self,
+        user: &SlackUserId,
+        payload_team: Option<&str>,
+        groups: &BTreeSet<String>,
+        fresh: Freshness,
+    ) -> Result<Actor, Stranger> {
+        let (found, team, members) = join3(self.person(user, fresh), self.team(), self.groups(groups, fresh)).await;
+        let found = found.map_err(|_| Stranger::SlackAway)?.ok_or(Stranger::Unknown)?;
+        let team = team.map_err(|_| Stranger::SlackAway)?;
+        let slack_groups = groups_of(user, &members)?;
+        let full_member = is_full_member(&found, team, payload_team);
+        let Some(email) = found.email else { return Err(Stranger::NoEmail { name: found.name }) };
+        let facts = PersonFacts { email, slack: Some(user.clone()), full_member, slack_groups };
+        Ok(Actor { facts, name: found.name })
+    }
+
+    /// Today's facts of people who made claims before, in their order, under the e-mails of then.
+    ///
+    /// A maker whom Slack knows no more, or by another e-mail, is not a full member. A maker without a Slack id is
+    /// looked up by e-mail; whom the workspace does not have is not a full member, unless the caller knows better.
+    ///
+    /// # Errors
+    ///
+    /// [`Stranger::SlackAway`] only.
+    pub async fn actors(
+        &self,
+        users: &[Person],
+        groups: &BTreeSet<String>,
+        fresh: Freshness,
+    ) -> Result<Vec<PersonFacts>, Stranger> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = join_all(users.iter().map(|maker| async move {
+            match &maker.slack {
+                Some(id) => self.person(id, fresh).await,
+                None => self.person_by_email(&maker.email, fresh).await,
+            }
+        }));
+        let (found, team, members) = join3(found, self.team(), self.groups(groups, fresh)).await;
+        let team = team.map_err(|_| Stranger::SlackAway)?;
+        let mut facts = Vec::with_capacity(users.len());
+        for (maker, found) in users.iter().zip(found) {
+            let found = found.map_err(|_| Stranger::SlackAway)?;
+            let same = found.as_ref().filter(|user| user.email.as_ref() == Some(&maker.email));
+            let slack = maker.slack.clone().or_else(|| same.map(|user| user.id.clone()));
+            let slack_groups = match &slack {
+                Some(id) => groups_of(id, &members)?,
+                None => BTreeSet::new(),
+            };
+            facts.push(PersonFacts {
+                email: maker.email.clone(),
+                full_member: same.is_some_and(|user| is_full_member(user, team, None)),
+                slack,
+                slack_groups,
+            });
+        }
+        Ok(facts)
+    }
+
+    /// Who is in which user group; `None` where Slack could not be asked. A group that does not exist has nobody in it.
+    pub async fn groups(
+        &self,
+        ids: &BTreeSet<String>,
+        fresh: Freshness,
+    ) -> BTreeMap<String, Option<BTreeSet<SlackUserId>>> {
+        let asked = ids.iter().map(|id| async move { (id.clone(), self.group(id, fresh).await.ok()) });
+        join_all(asked).await.into_iter().collect()
+    }
+
+    /// The active full member with this address, for sending them something.
+    pub async fn member_by_email(&self, email: &Email) -> Result<Option<SlackUserId>, SlackError> {
+        let (found, team) = join(self.person_by_email(email, Freshness::AMinuteAgo), self.team()).await;
+        let (found, team) = (found?, team?);
+        Ok(found.filter(|user| is_full_member(user, team, None)).map(|user| user.id))
+    }
+
+    /// Whether something about a customer may be sent to them.
+    pub async fn is_full_member(&self, user: &SlackUserId) -> Result<bool, SlackError> {
+        let (found, team) = join(self.person(user, Freshness::AMinuteAgo), self.team()).await;
+        let (found, team) = (found?, team?);
+        Ok(found.is_some_and(|user| is_full_member(&user, team, None)))
+    }
+
+    /// Asked once, and again only while Slack has not answered.
+    async fn team(&self) -> Result<&str, SlackError> {
+        let ask = || async { self.0.client.auth_test().await.map(|test| test.team_id) };
+        self.0.team.get_or_try_init(ask).await.map(String::as_str)
+    }
+
+    /// `None`: Slack knows nobody by that id, or does not show them to us.
+    async fn person(&self, id: &SlackUserId, fresh: Freshness) -> Result<Option<SlackUser>, SlackError> {
+        let ask = || async {
+            match self.0.client.user(id).await {
+                Ok(user) => Ok(Some(user)),
+                Err(error) if matches!(error.code(), Some("user_not_found" | "user_not_visible")) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.0.people.or_ask(id, fresh, self.0.clock.as_ref(), ask).await
+    }
+
+    async fn person_by_email(&self, email: &Email, fresh: Freshness) -> Result<Option<SlackUser>, SlackError> {
+        let ask = || self.0.client.user_by_email(email);
+        self.0.by_email.or_ask(email, fresh, self.0.clock.as_ref(), ask).await
+    }
+
+    async fn group(&self, id: &String, fresh: Freshness) -> Result<BTreeSet<SlackUserId>, SlackError> {
+        let ask = || async {
+            match self.0.client.group_members(id).await {
+                Err(error) if error.code() == Some("no_such_subteam") => Ok(BTreeSet::new()),
+                answer => answer,
+            }
+        };
+        self.0.groups.or_ask(id, fresh, self.0.clock.as_ref(), ask).await
+    }
+}
+
+/// An active person of our workspace, no guest and no bot. Where nobody says which workspace it is, the answer is no.
+fn is_full_member(user: &SlackUser, team: &str, payload_team: Option<&str>) -> bool {
+    let ours = user.team_id.as_deref().or(payload_team) == Some(team);
+    let less = user.deleted || user.is_bot || user.is_restricted || user.is_ultra_restricted || user.is_stranger;
+    ours && !less
+}
+
+/// A group that could not be read may be the one that matters.
+fn groups_of(
+    user: &SlackUserId,
+    groups: &BTreeMap<String, Option<BTreeSet<SlackUserId>>>,
+) -> Result<BTreeSet<String>, Stranger> {
+    let mut theirs = BTreeSet::new();
+    for (id, members) in groups {
+        if members.as_ref().ok_or(Stranger::SlackAway)?.contains(user) {
+            theirs.insert(id.clone());
+        }
+    }
+    Ok(theirs)
+}
+
+/// Slack's answers with the instant at which each was asked for.
+struct Kept<K, V>(Mutex<HashMap<K, (Timestamp, V)>>);
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+    async fn or_ask<F>(
+        &self,
+        key: &K,
+        fresh: Freshness,
+        clock: &dyn Clock,
+        ask: impl FnOnce() -> F,
+    ) -> Result<V, SlackError>
+    where
+        F: Future<Output = Result<V, SlackError>>,
+    {
+        let now = clock.now();
+        if fresh == Freshness::AMinuteAgo
+            && let Some((at, value)) = self.lock().get(key)
+            && is_recent(*at, now)
+        {
+            return Ok(value.clone());
+        }
+        let value = ask().await?;
+        let mut kept = self.lock();
+        if kept.len() >= MOST_KEPT {
+            kept.retain(|_, (at, _)| is_recent(*at, now));
+        }
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        // Of two that asked at once, the one that asked later may have been answered first.
+        if kept.get(key).is_none_or(|(at, _)| *at <= now) {
+            kept.insert(key.clone(), (now, value.clone()));
+        }
+        Ok(value)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, (Timestamp, V)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Also no when the clock was set back.
+fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+    (SignedDuration::ZERO..KEPT).contains(&now.duration_since(at))
+}
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

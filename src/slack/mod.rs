@@ -1,0 +1,58 @@
+//! Slack: what it sends us, what we show there.
+//!
+//! A request is read raw, verified, parsed, turned into one workflow call, and answered within three seconds; what is
+//! to be shown is drawn by the jobs. Who clicked is taken from the signed payload and looked up at Slack.
+//!
+//! May import: `http`, `workflow`, `policy`, `store`, `audit`, `domain`. To add a word of the command: a file in
+//! [`commands`]; a button: a file in [`actions`]; a message: a file in [`views`].
+
+mod actions;
+pub mod client;
+pub mod commands;
+pub mod directory;
+mod inbound;
+pub mod outbox;
+mod routes;
+pub mod text;
+mod user;
+pub mod views;
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::task::TaskTracker;
+
+pub use self::routes::routes;
+use self::{client::SlackClient, directory::Directory};
+use crate::workflow::Workflow;
+
+/// Slack waits three seconds; the rest is for the way.
+const BUDGET: Duration = Duration::from_millis(2_400);
+
+/// Our side of one Slack workspace.
+pub struct Slack {
+    pub workflow: Workflow,
+    pub client: SlackClient,
+    pub directory: Directory,
+    signing_secrets: Vec<SecretString>,
+    /// Base of the Web API, whose origin may be answered to besides hooks.slack.com.
+    api_base: String,
+    /// Explanations that are sent after the answer; a stopping process waits for them.
+    pub afterwards: TaskTracker,
+}
+
+impl Slack {
+    pub fn new(
+        workflow: Workflow,
+        client: SlackClient,
+        directory: Directory,
+        signing_secrets: Vec<SecretString>,
+        api_base: String,
+    ) -> Self {
+        Self { workflow, client, directory, signing_secrets, api_base, afterwards: TaskTracker::new() }
+    }
+
+    fn secrets(&self) -> Vec<&str> {
+        self.signing_secrets.iter().map(ExposeSecret::expose_secret).collect()
+    }
+}
