@@ -103,12 +103,11 @@ impl App {
 
     /// Serves and works until `stop`, then lets what runs finish, within ten seconds. `listener` is `None` for a
     /// process that only works.
-    pub async fn run(
-        self,
-        listener: Option<TcpListener>,
-        role: Role,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    pub async fn run(self, listener: Option<TcpListener>, role: Role, stop: CancellationToken) -> anyhow::Result<()> {
+        // With nobody to ask for, a server that can still learn of somebody is not ready.
+        let will_sync = role != Role::Web && self.jobs.customers.is_some();
+        let nobody_yet = self.workflow.store().customer_count().await.is_ok_and(|count| count == 0);
+        self.jobs.health.set_first_sync_pending(will_sync && nobody_yet);
         let web = async {
             let Some(listener) = listener.filter(|_| role != Role::Worker) else { return Ok(()) };
             let served =
@@ -193,10 +192,7 @@ fn slack_of(settings: &Settings, workflow: &Workflow, world: &World) -> anyhow::
     ))))
 }
 
-fn provisioners(
-    file: &FileConfig,
-    settings: &Settings,
-) -> anyhow::Result<BTreeMap<ProvisionerName, Provisioner>> {
+fn provisioners(file: &FileConfig, settings: &Settings) -> anyhow::Result<BTreeMap<ProvisionerName, Provisioner>> {
     let mut provisioners = BTreeMap::new();
     for one in &file.provisioners {
         let provisioner = match &one.kind {

@@ -44,9 +44,13 @@ impl Api {
 
     pub async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Reply> {
         let mut url = reqwest::Url::parse(&self.base).context("LATCHKEY_URL is not a URL")?;
-        url.path_segments_mut().map_err(|()| anyhow::anyhow!("LATCHKEY_URL cannot have a path"))?.pop_if_empty().extend(path);
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("LATCHKEY_URL cannot have a path"))?
+            .pop_if_empty()
+            .extend(path);
         let answer = self.client.get(url).query(query).bearer_auth(&self.token).send().await;
-        let answer = answer.map_err(|error| anyhow::anyhow!("no answer from {}: {}", self.base, error.without_url()))?;
+        let answer =
+            answer.map_err(|error| anyhow::anyhow!("no answer from {}: {}", self.base, error.without_url()))?;
         let status = answer.status();
         let body = answer.json().await.unwrap_or_default();
         Ok(Reply { status, body })

@@ -8,11 +8,7 @@ use super::{
     Env,
     env::{open_store, world},
 };
-use crate::{
-    app,
-    audit::StoredEntry,
-    store::Store,
-};
+use crate::{app, audit::StoredEntry, store::Store};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -42,10 +38,7 @@ pub async fn run(command: Command, env: &Env) -> anyhow::Result<()> {
 }
 
 /// Reads the whole record page by page, its chain checked; the number of entries and the last hash.
-async fn each(
-    store: &Store,
-    mut take: impl FnMut(StoredEntry) -> anyhow::Result<()>,
-) -> anyhow::Result<(i64, String)> {
+async fn each(store: &Store, mut take: impl FnMut(StoredEntry) -> anyhow::Result<()>) -> anyhow::Result<(i64, String)> {
     let (mut position, mut hash) = (0, String::new());
     loop {
         let page = store.audit_page(position, &hash).await?.context("the record does not hold together")?;

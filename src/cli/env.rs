@@ -33,7 +33,10 @@ impl Env {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                bail!("there is no {}; write one with `latchkey init`, or say where it is with LATCHKEY_CONFIG", path.display())
+                bail!(
+                    "there is no {}; write one with `latchkey init`, or say where it is with LATCHKEY_CONFIG",
+                    path.display()
+                )
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };

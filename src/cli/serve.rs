@@ -33,8 +33,7 @@ pub struct WorkerArgs {
 pub async fn serve(args: ServeArgs, env: &Env) -> anyhow::Result<()> {
     let config = start(env)?;
     let listen = config.settings.listen;
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("LISTEN: cannot listen on {listen}"))?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("LISTEN: cannot listen on {listen}"))?;
     let role = if args.no_worker { Role::Web } else { Role::Both };
     run(config, Some(listener), role, args.no_migrate).await
 }

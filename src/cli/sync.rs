@@ -17,7 +17,10 @@ pub async fn run(env: &Env) -> anyhow::Result<()> {
     let workflow = app::workflow(&config.file, store.clone(), &world());
     // How many rows there are is known when they were read, so there is no end to draw. Hidden without a terminal.
     let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {pos} customers read, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {pos} customers read, {per_sec}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     let synced = source.sync(&workflow, |read| bar.set_position(read)).await;
     bar.finish_and_clear();
     store.close().await;

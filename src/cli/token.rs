@@ -65,7 +65,11 @@ pub async fn run(command: Command, env: &Env) -> anyhow::Result<()> {
         }
         Command::Revoke { id } => {
             let revoked = app::bare_workflow(store.clone(), &world).revoke_token(&TokenId::new(&id)).await?;
-            if revoked { println!("{id} is revoked.") } else { bail!("there is no live token {id}; see `latchkey token list`") }
+            if revoked {
+                println!("{id} is revoked.")
+            } else {
+                bail!("there is no live token {id}; see `latchkey token list`")
+            }
             Ok(())
         }
     };

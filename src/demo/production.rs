@@ -95,8 +95,7 @@ impl Production {
             changes: watch::Sender::new(0),
             _stop_on_drop: stop.clone().drop_guard(),
         }));
-        let routes =
-            Router::new().route("/webhooks/indent", post(receive)).with_state(Arc::downgrade(&production.0));
+        let routes = Router::new().route("/webhooks/indent", post(receive)).with_state(Arc::downgrade(&production.0));
         tokio::spawn(async move {
             // It ends when the last handle is dropped; nobody is left to tell of an error.
             let _ = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
@@ -165,11 +164,7 @@ impl Production {
     }
 }
 
-async fn receive(
-    State(inner): State<std::sync::Weak<Inner>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn receive(State(inner): State<std::sync::Weak<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
     let Some(inner) = inner.upgrade() else { return StatusCode::GONE.into_response() };
     let production = Production(inner);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -59,10 +59,7 @@ impl Teller {
 
 async fn play(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     let workspace = &stage.workspace;
-    step("the bot becomes ready", async {
-        ready(stage).await
-    })
-    .await?;
+    step("the bot becomes ready", async { ready(stage).await }).await?;
     teller.say(&format!("The bot listens on {}, Slack is {}", stage.bot, workspace.origin()));
 
     let said = step("Ana types the command", async {
@@ -178,9 +175,8 @@ async fn message_with(workspace: &Workspace, place: &str, button: &str) -> anyho
 
 async fn without_button(workspace: &Workspace, place: &str, button: &str) -> anyhow::Result<()> {
     let what = format!("messages without the button {button}");
-    let gone = |w: &Workspace| {
-        w.messages(place).iter().all(|m| m.buttons().iter().all(|found| found != button)).then_some(())
-    };
+    let gone =
+        |w: &Workspace| w.messages(place).iter().all(|m| m.buttons().iter().all(|found| found != button)).then_some(());
     workspace.wait_for(&what, PATIENCE, gone).await.map_err(anyhow::Error::msg)
 }
 
@@ -245,8 +241,7 @@ fn show_panel(stage: &Stage) {
     stage.workspace.set_panel(std::sync::Arc::new(move || {
         let allowed = production.allowed();
         async move {
-            let rows: Vec<Value> =
-                allowed.into_iter().map(|(person, customer)| json!([person, customer])).collect();
+            let rows: Vec<Value> = allowed.into_iter().map(|(person, customer)| json!([person, customer])).collect();
             json!({
                 "title": "Production lets in", "columns": ["who", "customer"], "rows": rows,
                 "empty": "Nobody sees any customer's data.",

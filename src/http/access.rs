@@ -75,8 +75,7 @@ pub async fn list(
     let store = http.workflow.store();
     let limit = filter.page_size.unwrap_or(PAGE).clamp(1, PAGE);
     let user = filter.user.to_lowercase();
-    let leases =
-        store.live_leases(http.workflow.now(), &user, &filter.customer, &filter.page_token, limit).await?;
+    let leases = store.live_leases(http.workflow.now(), &user, &filter.customer, &filter.page_token, limit).await?;
     let next_page_token = (leases.len() as i64 == limit).then(|| leases.last().map(|l| l.id.to_string())).flatten();
     let mut lines = Vec::with_capacity(leases.len());
     for lease in leases {

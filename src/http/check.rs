@@ -14,10 +14,7 @@ use super::{
     error::ApiError,
     signed::{BadBody, raw_body},
 };
-use crate::{
-    domain::person::Email,
-    workflow::Truth,
-};
+use crate::{domain::person::Email, workflow::Truth};
 
 /// The most questions that are answered at once.
 const AT_ONCE: usize = 1000;

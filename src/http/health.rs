@@ -33,8 +33,7 @@ pub async fn ready(State(http): State<Http>) -> impl IntoResponse {
         })
         .collect();
     let customers = if http.health.first_sync_pending() { "first sync is under way" } else { "ok" };
-    let fine =
-        database == "ok" && customers == "ok" && workers.values().all(|state| state == "running");
+    let fine = database == "ok" && customers == "ok" && workers.values().all(|state| state == "running");
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if fine { "ready" } else { "not ready" };
     (status, Json(json!({ "status": word, "database": database, "customers": customers, "workers": workers })))

@@ -43,8 +43,7 @@ pub(super) async fn drain(
             let now = jobs.clock.now();
             let attempt = id::attempt_id(now, jobs.workflow.entropy.as_ref());
             let room = (AT_ONCE - under_way.len()) as i64;
-            let due =
-                store.claim_provisionings(name, wanted, now, &attempt, deadline(now, longest), room).await?;
+            let due = store.claim_provisionings(name, wanted, now, &attempt, deadline(now, longest), room).await?;
             for one in due {
                 under_way.spawn(deliver(jobs.clone(), one, attempt.clone()));
             }

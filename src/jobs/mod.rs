@@ -65,10 +65,6 @@ impl Jobs {
     /// Runs all workers and the scan until `stop`, then lets what runs finish. Returns when everything has.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let tracker = TaskTracker::new();
-        if self.customers.is_some() {
-            let never_synced = self.workflow.store().customer_count().await.is_ok_and(|count| count == 0);
-            self.health.set_first_sync_pending(never_synced);
-        }
         for lane in self.lanes() {
             tracker.spawn(queue::run_worker(self.clone(), lane, stop.clone()));
         }

@@ -65,11 +65,8 @@ async fn handle(job: Job, attempt: Attempt, context: Data<Context>) -> Result<()
 macro_rules! run_on {
     ($backend:expr, $config:expr, $name:expr, $nudges:expr, $context:expr, $stop:expr) => {{
         let strategy = Strategy::new().stream($nudges).interval(LOOK_EVERY);
-        let config = $config
-            .batch_size(1)
-            .heartbeat_interval(HEARTBEAT)
-            .missed_heartbeats(MISSED_BEATS)
-            .lock_tasks(false);
+        let config =
+            $config.batch_size(1).heartbeat_interval(HEARTBEAT).missed_heartbeats(MISSED_BEATS).lock_tasks(false);
         WorkerBuilder::new($name)
             .backend($backend.with_config(config).poll_with_strategy(strategy))
             .data($context)
@@ -86,7 +83,8 @@ pub(super) async fn run_worker(jobs: Arc<Jobs>, lane: Lane, stop: CancellationTo
     let queue = lane.to_string();
     let store = jobs.workflow.store().clone();
     while !stop.is_cancelled() {
-        let name = format!("{queue}-{}", crate::domain::id::attempt_id(jobs.clock.now(), jobs.workflow.entropy.as_ref()));
+        let name =
+            format!("{queue}-{}", crate::domain::id::attempt_id(jobs.clock.now(), jobs.workflow.entropy.as_ref()));
         let nudges = store.nudges().listen(&lane);
         let context = Context { jobs: jobs.clone(), lane: lane.clone(), stop: stop.clone() };
         let stopped = stop.clone();

@@ -67,11 +67,7 @@ pub(super) async fn pressed(slack: &Slack, interaction: &Interaction, signature:
 }
 
 /// `Some`: what is wrong, by the block it belongs to; the form stays open.
-pub(super) async fn submitted(
-    slack: &Slack,
-    interaction: &Interaction,
-    signature: &str,
-) -> Option<Map<String, Value>> {
+pub(super) async fn submitted(slack: &Slack, interaction: &Interaction, signature: &str) -> Option<Map<String, Value>> {
     let (user, view) = (interaction.user_id()?, interaction.view.as_ref()?);
     if view.callback_id.as_deref() != Some(DENY_CALLBACK) {
         metrics::counter!("latchkey_slack_unknown_payloads_total").increment(1);

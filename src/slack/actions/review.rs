@@ -42,10 +42,8 @@ pub(super) async fn revoke(slack: &Slack, press: &Press<'_>) -> Result<Option<Co
 /// Everything that is known today of the person and of those who approved before.
 pub(super) async fn gather(slack: &Slack, press: &Press<'_>, note: String) -> Result<Review, Error> {
     let store = slack.workflow.store();
-    let petition = store
-        .petition(&press.petition)
-        .await?
-        .ok_or_else(|| Error::NoSuchPetition(press.petition.clone()))?;
+    let petition =
+        store.petition(&press.petition).await?.ok_or_else(|| Error::NoSuchPetition(press.petition.clone()))?;
     let groups = groups_of(slack, &petition).await?;
     let before: Vec<Person> = store
         .claims(&press.petition)

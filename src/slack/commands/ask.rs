@@ -44,12 +44,7 @@ fn explain(error: &Error) -> Content {
     }
 }
 
-async fn attempt(
-    slack: &Slack,
-    command: &SlashCommand,
-    ask: &parser::Ask,
-    signature: &str,
-) -> Result<Content, Error> {
+async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Result<Content, Error> {
     let workflow = &slack.workflow;
     // Slack, or somebody with a copy, sends the very same request again: it answers like the first.
     if let Some(answered) = workflow.store().answered(signature).await?
@@ -149,8 +144,7 @@ async fn find_customer(slack: &Slack, ask: &parser::Ask) -> Result<Found, Error>
     let access = &slack.workflow.policy().access;
     let length = length::show(ask.length.unwrap_or(access.default_duration)).replace(' ', "");
     let role = ask.role.as_deref();
-    let corrected =
-        |customer: &Customer, reason: &str| parser::corrected(customer.id.as_str(), role, &length, reason);
+    let corrected = |customer: &Customer, reason: &str| parser::corrected(customer.id.as_str(), role, &length, reason);
     let readings = ask.readings();
     let mut nobody: Vec<(String, String, Vec<Customer>)> = Vec::new();
     for (text, reason) in readings {

@@ -1,0 +1,390 @@
+//! The whole house: the real application on a free port, the strict Slack workspace, and production, on one clock that
+//! the test sets. People act only through signed HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use latchkey::{
+    app::{App, Role, World},
+    clock::{ManualClock, SystemEntropy},
+    config::{Config, Settings, file},
+    demo::{
+        production::Production,
+        workspace::{Answer, Message, Person, Workspace, WorkspaceConfig},
+    },
+    domain::{clock::Clock, person::Email},
+    http::auth::Scope,
+    store::{Db, Store},
+    workflow::{NewToken, Workflow},
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    databases::{TestDb, raw_at},
+    office::morning,
+};
+
+pub const CHANNEL: &str = "C0ACCESS";
+pub const ANA: &str = "U0ANA";
+pub const BO: &str = "U0BO";
+pub const CY: &str = "U0CY";
+pub const DAN: &str = "U0DAN";
+pub const SLACK_SECRET: &str = "slack-signing-secret";
+pub const WEBHOOK_SECRET: &str = "wks0INBOUNDSECRET";
+pub const PRODUCTION_SECRET: &str = "wks0PRODUCTIONSECRET";
+/// What everybody asks for unless a test says otherwise.
+pub const COMMAND: &str = "customer 123 for 4h to debug BUG-482";
+/// Anything that takes longer in real time hangs.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub const FILE: &str = r#"
+[access]
+default_duration = "4h"
+max_duration = "24h"
+
+[groups]
+leads = ["bo@acme.test", "cy@acme.test"]
+
+[[rule]]
+name = "enterprise"
+match = { plan = "enterprise" }
+max_duration = "8h"
+require = [{ reviewers = ["group:leads"] }]
+notify = ["C0ACCESS"]
+
+[[rule]]
+name = "everyone else"
+require = [{ reviewers = ["group:leads"] }]
+notify = ["C0ACCESS"]
+
+[[provisioner]]
+name = "production"
+kind = "webhook"
+url = "${PRODUCTION_URL}"
+secret = "${PRODUCTION_SECRET}"
+"#;
+
+pub const CUSTOMERS: &str = "
+CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, plan TEXT);
+INSERT INTO customers (id, name, plan) VALUES (123, 'AcmeCorp', 'enterprise'), (124, 'Acme Corp Labs', 'free'),
+    (125, 'Twin Ltd', 'free'), (126, 'Twin Ltd', 'team'), (200, 'Globex', 'team'), (201, 'Initech', NULL);
+";
+
+/// How a house is to be built.
+pub struct Plan {
+    db: TestDb,
+    file: String,
+    env: Vec<(String, String)>,
+}
+
+impl Plan {
+    pub fn file(mut self, file: &str) -> Self {
+        self.file = file.to_owned();
+        self
+    }
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub async fn build(self) -> House {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let clock = ManualClock::starting_at(morning());
+        let production = Production::start(PRODUCTION_SECRET, Arc::new(clock.clone())).await.unwrap();
+        let slack = Workspace::start(WorkspaceConfig {
+            team_id: "T0ACME".to_owned(),
+            bot_token: "xoxb-test".to_owned(),
+            signing_secret: SLACK_SECRET.to_owned(),
+            bot_name: "Latchkey".to_owned(),
+        })
+        .await
+        .unwrap();
+        let seconds = clock.clone();
+        slack.set_now(Arc::new(move || seconds.now().as_second()));
+        for (id, name) in [(ANA, "Ana"), (BO, "Bo"), (CY, "Cy"), (DAN, "Dan")] {
+            slack.add_person(Person::new(id, name, &format!("{}@acme.test", name.to_lowercase())));
+        }
+        slack.add_channel(CHANNEL, "access", &[ANA, BO, CY, DAN], true);
+        let customers = self.db.another().await;
+        raw_at(&customers, CUSTOMERS).await;
+        let mut house = House {
+            env: self.env,
+            file: self.file,
+            customers,
+            db: self.db,
+            clock,
+            slack,
+            production,
+            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+            bot: String::new(),
+            running: None,
+            workflow: None,
+            check_token: String::new(),
+        };
+        house.start().await;
+        house
+    }
+}
+
+pub struct House {
+    env: Vec<(String, String)>,
+    file: String,
+    /// URL of the company's customers database.
+    pub customers: String,
+    pub db: TestDb,
+    pub clock: ManualClock,
+    pub slack: Workspace,
+    pub production: Production,
+    pub http: reqwest::Client,
+    /// Where the application listens.
+    pub bot: String,
+    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    workflow: Option<Workflow>,
+    /// A token with the scope `check`.
+    pub check_token: String,
+}
+
+impl House {
+    pub fn plan(db: TestDb) -> Plan {
+        Plan { db, file: FILE.to_owned(), env: Vec::new() }
+    }
+
+    pub async fn new(db: TestDb) -> Self {
+        Self::plan(db).build().await
+    }
+
+    fn config(&self) -> Config {
+        let url = self.production.url().to_owned();
+        let mut env: Vec<(String, String)> = [
+            ("DATABASE_URL", self.db.url.clone()),
+            ("SLACK_BOT_TOKEN", "xoxb-test".to_owned()),
+            ("SLACK_SIGNING_SECRET", SLACK_SECRET.to_owned()),
+            ("SLACK_API_URL", self.slack.api_url()),
+            ("CUSTOMERS_DATABASE_URL", self.customers.clone()),
+            ("INDENT_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec();
+        for (name, value) in &self.env {
+            env.retain(|(had, _)| had != name);
+            env.push((name.clone(), value.clone()));
+        }
+        let settings = Settings::from_env(env.clone()).unwrap();
+        let file = file::load(&self.file, "latchkey.toml", &|name| match name {
+            "PRODUCTION_URL" => Some(url.clone()),
+            "PRODUCTION_SECRET" => Some(PRODUCTION_SECRET.to_owned()),
+            other => env.iter().find(|(name, _)| name == other).map(|(_, value)| value.clone()),
+        })
+        .unwrap();
+        Config { settings, file }
+    }
+
+    /// Starts the application, again after [`House::stop`], and waits until it says that it is ready.
+    pub async fn start(&mut self) {
+        let store = self.db.store().await;
+        let world = World { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy) };
+        let app = App::build(&self.config(), store, world).await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        self.bot = format!("http://{}", listener.local_addr().unwrap());
+        self.slack.connect(&self.bot);
+        self.workflow = Some(app.workflow().clone());
+        self.check_token = token(&app, Scope::Check).await;
+        let stop = CancellationToken::new();
+        self.running = Some((stop.clone(), tokio::spawn(app.run(Some(listener), Role::Both, stop))));
+        let mut patience = Patience::new("the application is ready");
+        while !self.get("/readyz").await.is_ok_and(|answer| answer.status().is_success()) {
+            patience.tick().await;
+        }
+    }
+
+    /// Stops the application in good order.
+    pub async fn stop(&mut self) {
+        if let Some((stop, running)) = self.running.take() {
+            stop.cancel();
+            running.await.unwrap().unwrap();
+            self.workflow().store().close().await;
+        }
+    }
+
+    pub fn workflow(&self) -> &Workflow {
+        self.workflow.as_ref().unwrap()
+    }
+
+    pub fn store(&self) -> &Store {
+        self.workflow().store()
+    }
+
+    /// A token for another scope.
+    pub async fn token(&self, scope: Scope) -> String {
+        let store = self.db.store().await;
+        let world = World { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy) };
+        token(&App::build(&self.config(), store, world).await.unwrap(), scope).await
+    }
+
+    /// Somebody types after `/access` in the channel.
+    pub async fn types(&self, user: &str, text: &str) -> Answer {
+        self.slack.command(user, CHANNEL, "/access", text).await
+    }
+
+    /// Ana asks for the usual, and the card is everywhere.
+    pub async fn asked(&self) -> Answer {
+        let answer = self.types(ANA, COMMAND).await;
+        assert_eq!(answer.problem, None, "{}", answer.text());
+        self.settle().await;
+        answer
+    }
+
+    /// Ana asked and Bo approved, and everybody knows.
+    pub async fn granted(&self) {
+        self.asked().await;
+        self.press(BO, "Approve").await;
+        self.settle().await;
+        assert!(self.allows("ana", "123").await, "the approval did not open access");
+    }
+
+    /// The newest message of a place that has the button.
+    pub fn with_button(&self, place: &str, button: &str) -> Option<Message> {
+        self.slack.messages(place).into_iter().rev().find(|message| message.buttons().iter().any(|b| b == button))
+    }
+
+    /// Somebody presses a button in their own messages with the bot.
+    pub async fn press(&self, user: &str, button: &str) -> Answer {
+        self.press_in(user, user, button).await
+    }
+
+    /// Somebody presses a button that they see in a place.
+    pub async fn press_in(&self, user: &str, place: &str, button: &str) -> Answer {
+        let Some(message) = self.with_button(place, button) else {
+            let seen: Vec<String> = self.slack.messages(place).iter().map(Message::plain).collect();
+            panic!("{place} has no message with the button {button}: {seen:#?}");
+        };
+        let answer = self.slack.press(user, &message, button).await;
+        assert_eq!(answer.problem, None, "{}", answer.text());
+        answer
+    }
+
+    /// What somebody reads: all their messages with the bot, the newest last.
+    pub fn reads(&self, place: &str) -> String {
+        self.slack.messages(place).iter().map(Message::plain).collect::<Vec<_>>().join("\n---\n")
+    }
+
+    /// What only this person was shown, the newest last; waits for the first of it.
+    pub async fn told(&self, user: &str) -> String {
+        self.slack
+            .wait_for("something that only they see", PATIENCE, |slack| slack.ephemerals(user).last().cloned())
+            .await
+            .unwrap()
+            .plain()
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+        self.http.get(format!("{}{path}", self.bot)).send().await
+    }
+
+    /// What production is answered; status and body.
+    pub async fn check(&self, name: &str, customer: &str) -> (u16, Value) {
+        let query = [("user", format!("{name}@acme.test")), ("customer", customer.to_owned())];
+        let request = self.http.get(format!("{}/v1/check", self.bot)).query(&query).bearer_auth(&self.check_token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    pub async fn allows(&self, name: &str, customer: &str) -> bool {
+        let (status, body) = self.check(name, customer).await;
+        assert_eq!(status, 200, "{body}");
+        body["allowed"].as_bool().unwrap()
+    }
+
+    pub async fn advance(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        self.settle().await;
+    }
+
+    /// Signs and sends an event to the inbound webhook, as Indent would.
+    pub async fn receive(&self, body: &str) -> (u16, Value) {
+        let time = self.clock.now().to_string();
+        let signature = latchkey::domain::signature::sign_v0(WEBHOOK_SECRET, &time, body.as_bytes());
+        let request = self
+            .http
+            .post(format!("{}/webhooks/indent", self.bot))
+            .header("x-indent-timestamp", time)
+            .header("x-indent-signature", signature)
+            .body(body.to_owned());
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// The words of the record, in order, its chain checked.
+    pub async fn record(&self) -> Vec<String> {
+        self.workflow().chain_record().await.unwrap();
+        let (mut position, mut hash, mut words) = (0, String::new(), Vec::new());
+        loop {
+            let page = self.store().audit_page(position, &hash).await.unwrap().unwrap();
+            let Some(last) = page.last() else { return words };
+            (position, hash) = (last.position, last.hash.clone());
+            words.extend(page.into_iter().map(|entry| entry.event));
+        }
+    }
+
+    /// Until nothing is due at this instant of the clock and nothing is under way.
+    pub async fn settle(&self) {
+        let mut patience = Patience::new("the work is done");
+        while self.open_work().await > 0 {
+            patience.tick().await;
+        }
+    }
+
+    async fn open_work(&self) -> i64 {
+        const SQL: &str = "SELECT
+            (SELECT COUNT(*) FROM messages WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM provisionings WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM leases WHERE ended_us IS NULL AND (expires_us <= $1 OR warn_us <= $1))
+            + (SELECT COUNT(*) FROM petitions WHERE state = 'open' AND pending_until_us <= $1)
+            + (SELECT COUNT(*) FROM schedules WHERE next_us <= $1 AND name <> 'sync-running')";
+        let now = self.clock.now().as_microsecond();
+        match self.store().db() {
+            Db::Sqlite { read, .. } => sqlx::query_scalar(SQL).bind(now).fetch_one(read).await.unwrap(),
+            Db::Postgres(pool) => sqlx::query_scalar(SQL).bind(now).fetch_one(pool).await.unwrap(),
+        }
+    }
+
+    /// The end of every story: nothing is left to do, Slack would have taken everything, the record is unbroken.
+    pub async fn finish(mut self) {
+        self.settle().await;
+        self.record().await;
+        assert_eq!(self.slack.violations(), Vec::<String>::new(), "what Slack would refuse");
+        self.stop().await;
+    }
+}
+
+/// Looks again and again, for what has no event to wait for; not for ever.
+pub struct Patience {
+    what: &'static str,
+    looks: tokio::time::Interval,
+    until: tokio::time::Instant,
+}
+
+impl Patience {
+    pub fn new(what: &'static str) -> Self {
+        let looks = tokio::time::interval(Duration::from_millis(5));
+        Self { what, looks, until: tokio::time::Instant::now() + PATIENCE }
+    }
+
+    pub async fn tick(&mut self) {
+        assert!(tokio::time::Instant::now() < self.until, "waited {PATIENCE:?} until {}", self.what);
+        self.looks.tick().await;
+    }
+}
+
+async fn token(app: &App, scope: Scope) -> String {
+    let new = NewToken {
+        email: Email::parse("production@acme.test").unwrap(),
+        scopes: scope.word().to_owned(),
+        label: String::new(),
+        expires_in: None,
+    };
+    let token = app.workflow().create_token(new).await.unwrap();
+    app.tokens().sign(&token).unwrap()
+}

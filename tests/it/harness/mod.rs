@@ -1,0 +1,7 @@
+//! What the tests stand on: fresh databases, an office with a few people in it, and the whole house over real HTTP.
+
+#[macro_use]
+pub mod databases;
+pub mod house;
+pub mod office;
+pub mod server;

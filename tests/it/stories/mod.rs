@@ -1,0 +1,3 @@
+//! Whole stories through signed HTTP, each on SQLite and on PostgreSQL.
+
+mod review;
