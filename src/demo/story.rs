@@ -105,7 +105,7 @@ async fn play(stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     teller.say("Every card shows who approved and until when; Ana's message has I'm done");
 
     step("the time runs out and the check denies", async {
-        workspace.wait_for("the end of the lease", PATIENCE, |w| ended(w)).await.map_err(anyhow::Error::msg)?;
+        workspace.wait_for("the end of the lease", PATIENCE, ended).await.map_err(anyhow::Error::msg)?;
         let denied = check(stage).await?;
         if denied["allowed"] != json!(false) {
             bail!("the check still allows: {denied}");

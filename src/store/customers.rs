@@ -135,11 +135,22 @@ impl Store {
             (_, [exact]) => return Ok(CustomerLookup::One((*exact).clone())),
             (several, _) => return Ok(CustomerLookup::Several(several.to_vec())),
         }
+        let like = self.customers_like(&key).await?;
+        if !like.is_empty() {
+            return Ok(CustomerLookup::Nobody(like));
+        }
+        // A slip further back in the name: those that begin alike.
+        let start: String = key.chars().take(3).collect();
+        Ok(CustomerLookup::Nobody(self.customers_like(&start).await?))
+    }
+
+    /// A few whose names begin with these letters and digits.
+    async fn customers_like(&self, key: &str) -> Result<Vec<Customer>, StoreError> {
         let beyond = format!("{key}{}", char::MAX);
         let rows: Vec<Row> = reading!(self, BY_PREFIX, |sql, pool| {
-            sqlx::query_as(sql).bind(&key).bind(&beyond).bind(OFFERED).fetch_all(pool).await
+            sqlx::query_as(sql).bind(key).bind(&beyond).bind(OFFERED).fetch_all(pool).await
         })?;
-        Ok(CustomerLookup::Nobody(rows.into_iter().map(Row::decode).collect()))
+        Ok(rows.into_iter().map(Row::decode).collect())
     }
 
     pub async fn customer_count(&self) -> Result<i64, StoreError> {

@@ -62,7 +62,7 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
     };
     let role = ask.role.as_deref();
     if reason.trim().chars().count() < access.min_reason {
-        let length = length::show(length).replace(' ', "");
+        let length = length::show(length);
         let name = format!("{} ({})", customer.name, customer.id);
         let understood = answer::Understood {
             customer: Some(&name),
@@ -105,7 +105,7 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
     match opened {
         Ok(Opened::Open(petition)) => opened_before(slack, &petition).await,
         Ok(Opened::Same(petition)) => Ok(answer::same(&petition)),
-        Ok(Opened::Refused(petition, because)) => Ok(answer::refused(&petition, &because)),
+        Ok(Opened::Refused(petition, because)) => refused(slack, &petition, &because).await,
         Err(error) => Err(error),
     }
 }
@@ -113,7 +113,7 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
 /// The answer to a petition that was opened, now or by the request that this one repeats.
 async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Error> {
     if let PetitionState::Closed { why: CloseReason::Refused { because }, .. } = &petition.state {
-        return Ok(answer::refused(petition, because));
+        return refused(slack, petition, because).await;
     }
     let Some(rule) = slack.workflow.rule_of(petition).await? else {
         return Ok(answer::opened(petition, Vec::new(), 0));
@@ -130,6 +130,17 @@ async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Er
     Ok(answer::opened(petition, people.chain(groups).collect(), rule.notify.len()))
 }
 
+/// What the policy said, and where a shorter length would do, the command that asks for it.
+async fn refused(slack: &Slack, petition: &Petition, because: &str) -> Result<Content, Error> {
+    let policy = slack.workflow.policy();
+    let longest = slack.workflow.rule_of(petition).await?.map(|rule| policy.max_duration(rule));
+    let corrected = longest.filter(|longest| petition.length > *longest).map(|longest| {
+        let role = petition.role.as_ref().map(Role::as_str);
+        parser::corrected(petition.customer.as_str(), role, &length::show(longest), &petition.reason)
+    });
+    Ok(answer::refused(petition, because, corrected.as_deref()))
+}
+
 /// What fits a card and the record; nobody reads more.
 const LONGEST_REASON: usize = 10_000;
 
@@ -142,7 +153,7 @@ enum Found {
 /// The longest run of words that names a customer wins; what is left of them belongs to the reason.
 async fn find_customer(slack: &Slack, ask: &parser::Ask) -> Result<Found, Error> {
     let access = &slack.workflow.policy().access;
-    let length = length::show(ask.length.unwrap_or(access.default_duration)).replace(' ', "");
+    let length = length::show(ask.length.unwrap_or(access.default_duration));
     let role = ask.role.as_deref();
     let corrected = |customer: &Customer, reason: &str| parser::corrected(customer.id.as_str(), role, &length, reason);
     let readings = ask.readings();

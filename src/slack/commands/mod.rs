@@ -27,7 +27,7 @@ pub(super) async fn run(slack: &Slack, command: &SlashCommand, signature: &str) 
         }
         Ok(Command::Ask(ask)) => ask::run(slack, command, &ask, signature).await,
         Err(misunderstood) => {
-            let length = length::show(policy.access.default_duration).replace(' ', "");
+            let length = length::show(policy.access.default_duration);
             answer::misunderstood(&misunderstood, &corrected(&misunderstood, &length))
         }
     }

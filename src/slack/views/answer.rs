@@ -76,10 +76,14 @@ pub fn same(petition: &Petition) -> Content {
     Message::new(&line).finish()
 }
 
-/// The policy refused it; the sentence says why and what would do.
-pub fn refused(petition: &Petition, because: &str) -> Content {
+/// The policy refused it; the sentence says why and what would do, `corrected` is a command that would.
+pub fn refused(petition: &Petition, because: &str, corrected: Option<&str>) -> Content {
     let line = Line::new("Your petition for ").then(&words::access(petition)).say(" was refused. ");
-    Message::new(&line.text(because, SENTENCE)).finish()
+    let message = Message::new(&line.text(because, SENTENCE));
+    match corrected {
+        Some(command) => message.say(&Line::new("Type it like this: ").code(command)).finish(),
+        None => message.finish(),
+    }
 }
 
 /// Nothing was stored, so nothing was asked for or decided. A sentence that says so itself is not made to say it twice.

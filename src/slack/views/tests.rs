@@ -127,7 +127,7 @@ fn messages(story: &Story) -> Vec<Content> {
         news::ended(story),
         answer::opened(petition, vec![petition.petitioner.name.clone(); 30], 2),
         answer::same(petition),
-        answer::refused(petition, &petition.reason),
+        answer::refused(petition, &petition.reason, Some(&petition.reason)),
         answer::already(petition, &story.claims),
         answer::already(petition, &[]),
     ]
