@@ -237,12 +237,24 @@ fn end_of(event: &wire::Event, at: Timestamp) -> Result<Option<Timestamp>, Strin
     }
 }
 
-/// `3h0m0s`, `0.5h0m0s`, `-1ns`.
+/// As Go prints and reads it: `3h0m0s`, `0.5h0m0s`, `-1ns`, `0`. The time library reads fractions in the last unit
+/// only, so each part is read by itself.
 fn go_duration(text: &str) -> Option<SignedDuration> {
-    if text == "0" {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    if rest == "0" {
         return Some(SignedDuration::ZERO);
     }
-    text.parse().ok()
+    let mut sum = (!rest.is_empty()).then_some(SignedDuration::ZERO)?;
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| c.is_ascii_alphabetic() || c == 'µ')?;
+        let end = rest[unit..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |end| unit + end);
+        sum = sum.checked_add(rest[..end].parse().ok()?)?;
+        rest = &rest[end..];
+    }
+    Some(if negative { -sum } else { sum })
 }
 
 fn version_of(event: &wire::Event) -> Result<Option<i64>, String> {
@@ -269,10 +281,14 @@ mod tests {
 
     #[test]
     fn go_durations_of_indent_are_understood() {
-        for (text, secs) in [("3h0m0s", 10_800), ("15m0s", 900), ("0.5h0m0s", 1_800), ("0s", 0), ("5s", 5)] {
+        for (text, secs) in
+            [("0", 0), ("1.5h", 5_400), ("3h0m0s", 10_800), ("15m0s", 900), ("0.5h0m0s", 1_800), ("0s", 0), ("5s", 5)]
+        {
             assert_eq!(go_duration(text), Some(SignedDuration::from_secs(secs)), "{text}");
         }
         assert!(go_duration("-1ns").is_some_and(|length| length.is_negative()));
-        assert_eq!(go_duration("soon"), None);
+        for text in ["soon", "", "-", "3", "h", "3h0", "1x"] {
+            assert_eq!(go_duration(text), None, "{text}");
+        }
     }
 }

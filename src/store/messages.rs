@@ -40,7 +40,7 @@ statements! {
     );
     SENT = Sql::both(
         "UPDATE messages SET channel = COALESCE($2, channel), ts = COALESCE($3, ts), sent = $4, attempt = NULL,
-             last_error = NULL, attempts = 0, next_us = CASE WHEN wanted > $4 THEN $5 ELSE NULL END
+             last_error = NULL, attempts = 0, next_us = CASE WHEN wanted > $4 THEN CAST($5 AS BIGINT) ELSE NULL END
          WHERE id = $1 AND attempt = $6",
     );
     LATER = Sql::both(

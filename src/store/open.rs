@@ -75,14 +75,18 @@ impl Store {
         let fault = |error: sqlx::migrate::MigrateError| OpenError::Migrate(error.to_string());
         match &self.db {
             Db::Sqlite { write, .. } => {
-                SQLITE.run(write).await.map_err(fault)?;
+                // One transaction for all of it: on SQLite nothing else keeps two processes from migrating at once.
+                // (`run` would say the same, but its future is not `Send` for a borrowed connection.)
+                let mut tx = write.begin_with("BEGIN IMMEDIATE").await.map_err(OpenError::Connect)?;
+                SQLITE.run_direct(None, &mut *tx, false).await.map_err(fault)?;
                 // In a table of its own: apalis and we would otherwise each find the other's versions missing. Its
                 // `setup` is not used because it turns `synchronous` off.
                 let mut jobs = apalis_sqlite::SqliteStorage::<()>::migrations();
                 jobs.dangerous_set_table_name("_apalis_migrations");
-                jobs.run(write).await.map_err(fault)?;
+                jobs.run_direct(None, &mut *tx, false).await.map_err(fault)?;
                 // An index that apalis' acknowledgements scan in full, finished jobs included.
-                sqlx::query("DROP INDEX IF EXISTS LIdx").execute(write).await.map_err(OpenError::Connect)?;
+                sqlx::query("DROP INDEX IF EXISTS LIdx").execute(&mut *tx).await.map_err(OpenError::Connect)?;
+                tx.commit().await.map_err(OpenError::Connect)?;
             }
             Db::Postgres(pool) => {
                 POSTGRES.run(pool).await.map_err(fault)?;

@@ -43,7 +43,7 @@ statements! {
     APPLIED = Sql::both(
         "UPDATE provisionings SET applied = $4, applied_version = $3, applied_us = $5, attempt = NULL,
              failing_us = NULL, last_error = NULL, attempts = 0,
-             next_us = CASE WHEN wanted_version = $3 THEN NULL ELSE $5 END
+             next_us = CASE WHEN wanted_version = $3 THEN NULL ELSE CAST($5 AS BIGINT) END
          WHERE access = $1 AND provisioner = $2 AND attempt = $6 RETURNING *",
     );
     /// It has not, or we cannot tell. Something newer is tried at once, the same again at $5.

@@ -126,7 +126,10 @@ impl Workflow {
         tx.set_standing(&format!("petition:{petition}"), &standing, None).await?;
         entries.push(received(event, now));
         let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
-        for lease in tx.foreign_leases(petition).await? {
+        let mut leases = tx.foreign_leases(petition).await?;
+        // In the order in which expiry holds accesses, or the two would wait for each other.
+        leases.sort_by(|a, b| (&a.holding, &a.id).cmp(&(&b.holding, &b.id)));
+        for lease in leases {
             self.end_held_lease(tx, &lease, EndCause::Revoked, now, &cause, entries).await?;
         }
         Ok(true)
@@ -175,17 +178,24 @@ impl Workflow {
                 }
                 lease
             }
+            // It is over already, and so is the lease whose end it would have moved.
+            Wanted::Grant if event.end.is_some_and(|end| end <= now) => {
+                if let Some(active) = active {
+                    self.end_held_lease(tx, &active, EndCause::Expired, now, &cause, entries).await?;
+                }
+                lease
+            }
             Wanted::Grant => {
                 let lease = self.grant_from_outside(tx, event, active, &access.id, now, entries).await?;
                 self.follow_access(tx, &access, now, &cause, entries).await?;
-                lease
+                Some(lease)
             }
         };
         tx.set_standing(subject, &said, lease.as_ref()).await?;
         Ok(true)
     }
 
-    /// Begins the lease of a grant, or moves the end of the one that stands.
+    /// Begins the lease of a grant whose end is yet to come, or moves the end of the one that stands.
     async fn grant_from_outside(
         &self,
         tx: &mut Tx,
@@ -194,7 +204,7 @@ impl Workflow {
         access: &id::AccessId,
         now: Timestamp,
         entries: &mut Vec<AuditEntry>,
-    ) -> Result<Option<LeaseId>, Error> {
+    ) -> Result<LeaseId, Error> {
         // The end is always set, and never further than our own maximum from now.
         let furthest = now.saturating_add(self.policy.access.max_duration).unwrap_or(Timestamp::MAX);
         let expires_at = event.end.map_or(furthest, |end| end.min(furthest));
@@ -208,13 +218,9 @@ impl Workflow {
                 }))
         };
         if let Some(active) = active {
-            // An end that is not in the future is an end now: the expiry follows.
             tx.move_lease(&active.id, expires_at, &petition).await?;
             entries.push(entry(AuditEvent::LeaseMoved, &active.id));
-            return Ok(Some(active.id));
-        }
-        if expires_at <= now {
-            return Ok(None);
+            return Ok(active.id);
         }
         let lease = Lease {
             id: id::lease_id(now, self.entropy.as_ref()),
@@ -229,7 +235,7 @@ impl Workflow {
         };
         tx.insert_lease(&lease, Origin::Event).await?;
         entries.push(entry(AuditEvent::LeaseBegan, &lease.id));
-        Ok(Some(lease.id))
+        Ok(lease.id)
     }
 }
 

@@ -60,7 +60,10 @@ impl Workflow {
                     self.tell_petitioner(&mut tx, &petition, Purpose::NewsEnded, now).await?;
                 }
                 Some(_) | None => {
-                    self.end_held_lease(&mut tx, lease, EndCause::Expired, now, &cause, &mut entries).await?;
+                    // An event from outside may have moved its end since it was listed.
+                    self.hold_access(&mut tx, &lease.holding, now).await?;
+                    let Some(lease) = tx.lease(&lease.id).await?.filter(|lease| !lease.is_live(now)) else { continue };
+                    self.end_held_lease(&mut tx, &lease, EndCause::Expired, now, &cause, &mut entries).await?;
                 }
             }
         }

@@ -77,10 +77,16 @@ impl Workflow {
         let petition = self.draft(ask, &admitted, now);
         let same_key = same_key(&petition);
         let mut tx = self.store.begin().await?;
-        self.note_request(&mut tx, ask.signature.as_deref(), now, &petition.name).await?;
         if let Some(same) = tx.same_petition(&same_key, now.saturating_sub(SAME_WITHIN).unwrap_or(now)).await? {
+            // Noted too: its replay, once the minute is over, must not open what it did not open now. Noted before
+            // means that it is a replay, which answers the same.
+            if let Some(signature) = &ask.signature {
+                tx.note_answered(signature, now, Some(&same.name)).await?;
+                tx.commit(now, &[]).await?;
+            }
             return Ok(Opened::Same(same));
         }
+        self.note_request(&mut tx, ask.signature.as_deref(), now, &petition.name).await?;
         tx.insert_petition(&petition, &same_key).await?;
         let details = json!({
             "reason": petition.reason, "length_secs": petition.length.as_secs(), "role": petition.role,

@@ -1,6 +1,11 @@
-//! The one integration binary: the store, the use cases, and whole stories, each on SQLite and on PostgreSQL.
+//! The one integration binary: the rules of the source, the store, the use cases, the customers database, and whole
+//! stories, each on SQLite and on PostgreSQL.
 
 #[macro_use]
 mod harness;
 
+mod customers;
+mod rules;
+mod store;
 mod stories;
+mod workflow;

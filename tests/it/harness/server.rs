@@ -20,7 +20,8 @@ use url::Url;
 
 /// Names the server to use; its user must be allowed to create databases.
 const VARIABLE: &str = "LATCHKEY_TEST_POSTGRES";
-const USUAL: &str = "postgres://postgres@127.0.0.1:5432/postgres";
+/// Without TLS, whose handshake in a debug build takes longer than a test.
+const USUAL: &str = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable";
 /// Any number, the same in every process: whoever holds it makes the template.
 const TEMPLATE_LOCK: i64 = 7_233_111;
 
@@ -210,7 +211,7 @@ fn start_a_cluster() -> Option<(Url, Child)> {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    Some((format!("postgres://postgres@127.0.0.1:{port}/postgres").parse().unwrap(), watch))
+    Some((format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable").parse().unwrap(), watch))
 }
 
 /// The folder with PostgreSQL's server programs: on the path, or the newest where Debian keeps them.
