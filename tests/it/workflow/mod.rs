@@ -1,0 +1,7 @@
+//! What the use cases promise, over a real store and a clock that the test sets.
+
+mod events;
+mod expiry;
+mod petitions;
+mod replays;
+mod sync;
