@@ -13,10 +13,11 @@ use crate::{
         event::Wanted,
         id::{self, LeaseId, PetitionName, Role},
         lease::{EndCause, Holding, Lease},
+        person::Email,
         petition::{CloseReason, PetitionState},
         standing::{Standing, Weighing, outweighs},
     },
-    store::{Origin, Tx},
+    store::{Origin, Purpose, Tx},
 };
 
 /// One actionable event, read and checked by the edge.
@@ -67,12 +68,13 @@ impl Workflow {
                 return Ok(Applied::Nothing);
             };
             let why = CloseReason::Revoked {
-                by: own.petitioner.email.clone(),
+                by: Email::parse(&event.actor).unwrap_or_else(|_| own.petitioner.email.clone()),
                 note: "revoked by a signed event from outside".to_owned(),
             };
             let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
             if matches!(own.state, PetitionState::Granted { .. }) {
-                self.close_granted(&mut tx, own, why, now, &cause, &mut entries).await?;
+                let own = self.close_granted(&mut tx, own, why, now, &cause, &mut entries).await?;
+                self.tell_petitioner(&mut tx, &own, Purpose::NewsEnded, now).await?;
             } else {
                 self.end_held_lease(&mut tx, &lease, EndCause::Revoked, now, &cause, &mut entries).await?;
             }

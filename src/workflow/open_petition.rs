@@ -192,8 +192,9 @@ fn same_key(petition: &Petition) -> String {
     let words: Vec<&str> = petition.reason.split_whitespace().collect();
     let role = petition.role.as_ref().map_or("", Role::as_str);
     let key = format!(
-        "{}\n{}\n{role}\n{}\n{}",
+        "{}\n{}\n{}\n{role}\n{}\n{}",
         petition.filed_by,
+        petition.petitioner.email,
         petition.customer,
         petition.length.as_secs(),
         words.join(" ").to_lowercase()

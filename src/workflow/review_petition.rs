@@ -56,6 +56,9 @@ impl Workflow {
         if petition.state != PetitionState::Open {
             return Err(Error::WrongState(Box::new(petition)));
         }
+        if petition.pending_until <= now {
+            return Err(Error::Forbidden("Nobody decided it in time: it is closing itself.".to_owned()));
+        }
         let facts = petition_facts(&petition, labels.as_ref());
         policy::may_review(&self.policy, &facts, &review.maker.facts, ClaimKind::Approve)
             .map_err(|why| Error::Forbidden(why.to_string()))?;

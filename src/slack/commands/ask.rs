@@ -21,10 +21,12 @@ use crate::{
 };
 
 pub(super) async fn run(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Content {
-    match attempt(slack, command, ask, signature).await {
-        Ok(content) => content,
-        Err(error) => explain(&error),
-    }
+    let answer = match attempt(slack, command, ask, signature).await {
+        // The same request came twice at once, and the other was first: now there is an answer to repeat.
+        Err(Error::Replayed) => attempt(slack, command, ask, signature).await,
+        answer => answer,
+    };
+    answer.unwrap_or_else(|error| explain(&error))
 }
 
 /// A sentence for every way in which asking can end without a petition.
