@@ -135,6 +135,7 @@ impl App {
         };
         tokio::select! {
             served = everything => served,
+            () = http::metrics::upkeep() => Ok(()),
             () = in_time => {
                 tracing::warn!("stopped with work under way; it is done again at the next start");
                 Ok(())

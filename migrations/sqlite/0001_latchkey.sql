@@ -96,13 +96,15 @@ CREATE TABLE leases (
     starts_us  INTEGER NOT NULL,
     expires_us INTEGER NOT NULL,
     warn_us    INTEGER,
+    -- the time of the event from outside that last spoke for it
+    said_us    INTEGER,
     ended_us   INTEGER,
     cause      TEXT
 ) STRICT;
 -- Every approved petition is granted exactly once.
 CREATE UNIQUE INDEX leases_once ON leases (petition) WHERE origin = 'space';
 CREATE INDEX leases_of_petition ON leases (petition);
-CREATE INDEX leases_of_access ON leases (access) WHERE ended_us IS NULL;
+CREATE INDEX leases_of_access ON leases (access, ended_us);
 CREATE INDEX leases_of_person ON leases (person, customer) WHERE ended_us IS NULL;
 CREATE INDEX leases_expiring ON leases (expires_us) WHERE ended_us IS NULL;
 CREATE INDEX leases_warning ON leases (warn_us) WHERE warn_us IS NOT NULL AND ended_us IS NULL;

@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::{
     Env,
@@ -20,7 +20,8 @@ pub enum Command {
 
 pub async fn run(command: Command, env: &Env) -> anyhow::Result<()> {
     let settings = env.settings()?;
-    let store = open_store(&settings, true).await?;
+    // Reading the record changes no schema.
+    let store = open_store(&settings, false).await?;
     // What was committed a moment ago belongs into the chain too.
     app::bare_workflow(store.clone(), &world()).chain_record().await?;
     let result = match command {
@@ -42,10 +43,15 @@ async fn each(store: &Store, mut take: impl FnMut(StoredEntry) -> anyhow::Result
     let (mut position, mut hash) = (0, String::new());
     loop {
         let page = store.audit_page(position, &hash).await?.context("the record does not hold together")?;
-        let Some(last) = page.last() else { return Ok((position, hash)) };
+        let Some(last) = page.last() else { break };
         (position, hash) = (last.position, last.hash.clone());
         for entry in page {
             take(entry)?;
         }
     }
+    let (end, _) = store.audit_head().await?;
+    if position < end {
+        bail!("the record does not hold together: entries {} to {end} are missing", position + 1);
+    }
+    Ok((position, hash))
 }

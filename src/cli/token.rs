@@ -41,9 +41,9 @@ pub struct CreateArgs {
     /// What it may be used for; repeat it for more
     #[arg(long = "scope", required = true, value_parser = ["petition", "admin", "delegate", "check"])]
     scopes: Vec<String>,
-    /// How long it lasts, like 30d or 12h; without it until it is revoked
-    #[arg(long)]
-    expires_in: Option<String>,
+    /// How long it lasts, like 30d or 12h
+    #[arg(long, default_value = "365d")]
+    expires_in: String,
     /// What it is for, to know it again in `token list`
     #[arg(long, default_value = "")]
     name: String,
@@ -78,10 +78,7 @@ pub async fn run(command: Command, env: &Env) -> anyhow::Result<()> {
 }
 
 async fn create(args: CreateArgs, key: &TokenKey, workflow: &crate::workflow::Workflow) -> anyhow::Result<()> {
-    let expires_in = match args.expires_in.as_deref() {
-        None => None,
-        Some(text) => Some(length::parse(text).context("--expires-in")?),
-    };
+    let expires_in = Some(length::parse(&args.expires_in).context("--expires-in")?);
     let mut scopes: Vec<&str> =
         Scope::ALL.map(Scope::word).into_iter().filter(|word| args.scopes.iter().any(|s| s == word)).collect();
     scopes.dedup();

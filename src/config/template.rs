@@ -2,7 +2,7 @@
 
 /// A commented `latchkey.toml` that works as it stands, but for the people and the channel.
 pub const TEMPLATE: &str = r#"# Latchkey: who may have access to a customer's data, and who approves it.
-# `latchkey policy check` reads this file and says what is wrong with it.
+# `latchkey serve` says what is wrong with it, with line and column, and does not start until it is right.
 # Any string may be "${NAME}": it is read from the environment at start.
 
 [access]

@@ -52,14 +52,6 @@ pub fn last_live(leases: &[Lease], now: Timestamp) -> Option<&Lease> {
         .max_by_key(|lease| (lease.expires_at, lease.starts_at, &lease.id as &LeaseId))
 }
 
-/// The lease that was ended last: the one a revoke is told for.
-pub fn last_ended(leases: &[Lease]) -> Option<&Lease> {
-    leases
-        .iter()
-        .filter(|lease| lease.ended.is_some())
-        .max_by_key(|lease| (lease.ended.map(|(at, _)| at), lease.expires_at, &lease.id))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

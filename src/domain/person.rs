@@ -20,13 +20,15 @@ impl Email {
         let fault = || NotAnEmail(text.chars().take(80).collect());
         let (local, domain) = text.split_once('@').ok_or_else(fault)?;
         let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>@,;|".contains(c);
-        if local.is_empty() || domain.is_empty() || text.len() > 254 {
+        // Lower-casing may lengthen a text, and what was accepted once must be accepted again.
+        let folded = text.to_lowercase();
+        if local.is_empty() || domain.is_empty() || folded.len() > 254 {
             return Err(fault());
         }
         if !local.chars().all(plain) || !domain.chars().all(plain) {
             return Err(fault());
         }
-        Ok(Self(text.to_lowercase()))
+        Ok(Self(folded))
     }
 
     pub fn as_str(&self) -> &str {

@@ -29,7 +29,7 @@ pub struct Petition {
     /// An undecided petition closes itself then.
     pub pending_until: Timestamp,
     pub state: PetitionState,
-    /// Grows with every change; what a message shows is as old as the version it was drawn from.
+    /// Grows whenever somebody holds it for a change.
     pub version: i64,
 }
 
@@ -67,7 +67,7 @@ pub enum CloseReason {
     Undecided,
     /// By a reviewer, after it was granted.
     Revoked {
-        by: Email,
+        by: Option<Email>,
         note: String,
     },
     Expired,

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,18 +60,23 @@ pub struct Progress {
 }
 
 const PAGE: i64 = 100;
+const USAGE: &str = "the list takes `user`, `customer`, `pageToken` and a `pageSize` up to 100";
 
 /// Live leases, oldest first, with the progress of the access that each belongs to. Needs the scope `admin`.
 pub async fn list(
     State(http): State<Http>,
     caller: Caller,
     Path(space): Path<String>,
-    Query(filter): Query<Filter>,
+    filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Page>, ApiError> {
     if space != http.space {
         return Err(ApiError::NotFound);
     }
     caller.demand(Scope::Admin)?;
+    let Query(filter) = filter.map_err(|_| ApiError::Invalid(USAGE.to_owned()))?;
+    if [&filter.user, &filter.customer, &filter.page_token].into_iter().any(|text| text.contains('\0')) {
+        return Err(ApiError::Invalid(USAGE.to_owned()));
+    }
     let store = http.workflow.store();
     let limit = filter.page_size.unwrap_or(PAGE).clamp(1, PAGE);
     let user = filter.user.to_lowercase();

@@ -89,6 +89,9 @@ async fn answer(http: &Http, question: &Question) -> Result<Reply, ApiError> {
     let (Some(user), Some(customer)) = (text(&question.user), text(&question.customer)) else {
         return Err(ApiError::Invalid(USAGE.to_owned()));
     };
+    if customer.contains('\0') {
+        return Err(ApiError::Invalid("a customer's id holds no NUL".to_owned()));
+    }
     let user = Email::parse(&user).map_err(|fault| ApiError::Invalid(fault.to_string()))?;
     let role = text(&question.role);
     let truth = http.workflow.check(&user, &customer, role.as_deref(), http.workflow.now()).await?;

@@ -21,6 +21,8 @@ pub enum ApiError {
     Unauthenticated,
     Forbidden(String),
     NotFound,
+    /// The route is there, for other methods.
+    WrongMethod,
     Conflict(String),
     TooLarge,
     /// The database is away: the same may work in a moment.
@@ -39,6 +41,10 @@ impl ApiError {
             }
             Self::Forbidden(message) => (StatusCode::FORBIDDEN, 7, "permission_denied", message.clone()),
             Self::NotFound => (StatusCode::NOT_FOUND, 5, "not_found", "there is nothing here for you".to_owned()),
+            Self::WrongMethod => {
+                let message = "this route does not take that method".to_owned();
+                (StatusCode::METHOD_NOT_ALLOWED, 12, "unimplemented", message)
+            }
             Self::Conflict(message) => (StatusCode::CONFLICT, 6, "already_exists", message.clone()),
             Self::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, 3, "too_large", "the body is larger than 1 MiB".to_owned())
@@ -70,7 +76,12 @@ impl IntoResponse for ApiError {
             Self::Conflict(_) | Self::Internal(_) => {
                 response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
             }
-            Self::Invalid(_) | Self::Unauthenticated | Self::Forbidden(_) | Self::NotFound | Self::TooLarge => {}
+            Self::Invalid(_)
+            | Self::Unauthenticated
+            | Self::Forbidden(_)
+            | Self::NotFound
+            | Self::WrongMethod
+            | Self::TooLarge => {}
         }
         response
     }

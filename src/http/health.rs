@@ -32,6 +32,10 @@ pub async fn ready(State(http): State<Http>) -> impl IntoResponse {
             WorkerState::Down(why) => (name, json!(format!("restarting: {why}"))),
         })
         .collect();
+    // Another process may have read them.
+    if http.health.first_sync_pending() && http.workflow.store().customer_count().await.is_ok_and(|count| count > 0) {
+        http.health.set_first_sync_pending(false);
+    }
     let customers = if http.health.first_sync_pending() { "first sync is under way" } else { "ok" };
     let fine = database == "ok" && customers == "ok" && workers.values().all(|state| state == "running");
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

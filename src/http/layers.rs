@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::{
     Router,
     extract::{MatchedPath, Request},
-    http::{HeaderName, StatusCode},
+    http::{HeaderName, Method, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,10 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 pub fn around(router: Router) -> Router {
     let id = HeaderName::from_static("x-request-id");
-    router.fallback(|| async { ApiError::NotFound }).layer(
+    let router = router
+        .fallback(|| async { ApiError::NotFound })
+        .method_not_allowed_fallback(|| async { ApiError::WrongMethod });
+    router.layer(
         ServiceBuilder::new()
             .layer(SetRequestIdLayer::new(id.clone(), MakeRequestUuid))
             .layer(PropagateRequestIdLayer::new(id))
@@ -36,6 +39,14 @@ pub fn around(router: Router) -> Router {
             }))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST)),
     )
+}
+
+/// A method is free text of the client; only these become labels, or anybody could fill our memory.
+fn known(method: &Method) -> &'static str {
+    ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+        .into_iter()
+        .find(|known| method == known)
+        .unwrap_or("other")
 }
 
 /// One span and one metric a request, by the route's pattern: paths hold ids, queries hold e-mails.
@@ -50,7 +61,7 @@ async fn observe(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", %method, %route, id);
     let response = next.run(request).instrument(span.clone()).await;
     let (status, took) = (response.status().as_u16(), started.elapsed());
-    metrics::histogram!("latchkey_http_request_seconds", "method" => method.to_string(), "route" => route,
+    metrics::histogram!("latchkey_http_request_seconds", "method" => known(&method), "route" => route,
         "status" => status.to_string())
     .record(took.as_secs_f64());
     span.in_scope(|| tracing::debug!(status, took_ms = took.as_millis() as u64, "answered"));

@@ -30,6 +30,17 @@ pub fn install() {
     handle();
 }
 
+/// Folds samples together. Without it they pile up until somebody scrapes; a few seconds apart is often enough.
+pub async fn upkeep() {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(5));
+    loop {
+        every.tick().await;
+        if let Some(handle) = handle() {
+            handle.run_upkeep();
+        }
+    }
+}
+
 pub fn render() -> String {
     handle().map(PrometheusHandle::render).unwrap_or_default()
 }

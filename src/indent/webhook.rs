@@ -24,7 +24,7 @@ use crate::{
         id::{CustomerId, Role},
         lease::Holding,
         person::Email,
-        signature::verify_indent,
+        signature::{TOLERANCE_SECS, verify_indent},
     },
     http::signed::{BadBody, raw_body, single},
     store::StoreError,
@@ -165,13 +165,34 @@ fn failed(error: &Error) -> Response {
     }
 }
 
-/// Makes one event ours, or says what is missing.
+/// Makes one event ours, or says what is missing. A revoke takes no more than it needs: what it does not say, or says
+/// badly, must not keep access open.
 fn read(
     receiver: &Receiver,
     event: &wire::Event,
     wanted: Wanted,
     signed_at: Timestamp,
 ) -> Result<IncomingEvent, String> {
+    let petition = event.label("petition").or_else(|| event.label("indent.com/petition"));
+    // No sender can speak for a time that is further ahead than its own signature may be.
+    let latest = signed_at.saturating_add(SignedDuration::from_secs(TOLERANCE_SECS)).unwrap_or(signed_at);
+    let at = event.timestamp.parse::<Timestamp>().unwrap_or(signed_at).min(latest);
+    let (holding, end, version) = match wanted {
+        Wanted::Grant => (Some(holding_of(receiver, event)?), end_of(event, at)?, version_of(event)?),
+        Wanted::Revoke => {
+            let holding = match holding_of(receiver, event) {
+                Ok(holding) => Some(holding),
+                Err(_) if petition.is_some() => None,
+                Err(message) => return Err(message),
+            };
+            (holding, None, version_of(event).unwrap_or_default())
+        }
+    };
+    let reason = event.reason.chars().filter(|c| *c != '\0').take(1000).collect();
+    Ok(IncomingEvent { wanted, holding, at, end, petition, version, actor: actor_of(event), reason })
+}
+
+fn holding_of(receiver: &Receiver, event: &wire::Event) -> Result<Holding, String> {
     let is_customer = |resource: &&Resource| resource.kind == receiver.customer_kind;
     let customer = event
         .resources
@@ -186,17 +207,7 @@ fn read(
     let person = Email::parse(&person.email).map_err(|fault| fault.to_string())?;
     let id = customer.id().ok_or("the customer has no id")?;
     let (id, role) = role_of(receiver, event, customer, id)?;
-    let at = event.timestamp.parse().unwrap_or(signed_at);
-    Ok(IncomingEvent {
-        wanted,
-        holding: Holding { person, customer: CustomerId::new(id), role },
-        at,
-        end: end_of(event, at)?,
-        petition: event.label("petition").or_else(|| event.label("indent.com/petition")),
-        version: version_of(event)?,
-        actor: actor_of(event),
-        reason: event.reason.chars().take(1000).collect(),
-    })
+    Ok(Holding { person, customer: CustomerId::new(id), role })
 }
 
 /// The event's role, the resource's, or the one behind the id; the first of ours where nothing is said.
@@ -272,7 +283,7 @@ fn version_of(event: &wire::Event) -> Result<Option<i64>, String> {
 /// Who decided, as the sender says; for the record only.
 fn actor_of(event: &wire::Event) -> String {
     let actor = Some(event.actor.email.clone()).filter(|email| !email.is_empty()).or_else(|| event.actor.id());
-    actor.unwrap_or_else(|| "outside".to_owned()).chars().take(254).collect()
+    actor.unwrap_or_else(|| "outside".to_owned()).chars().filter(|c| *c != '\0').take(254).collect()
 }
 
 #[cfg(test)]

@@ -53,10 +53,10 @@ pub struct Resource {
     pub labels: BTreeMap<String, Value>,
 }
 
-/// Texts as they are; numbers and booleans as JSON writes them.
+/// Texts as they are, without the NUL that no database keeps; numbers and booleans as JSON writes them.
 fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::String(text) if !text.is_empty() => Some(text.replace('\0', "")),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::String(_) | Value::Null | Value::Array(_) | Value::Object(_) => None,

@@ -21,6 +21,8 @@ use crate::{
 
 /// How many calls to one provisioner are under way at once, for each kind.
 const AT_ONCE: usize = 32;
+/// While something slow is under way, this often it is looked for what has come due beside it.
+pub(super) const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 /// The longest wait between two attempts. Neither is ever given up; a revoke comes back sooner.
 const GRANT_CAP: SignedDuration = SignedDuration::from_mins(5);
 const REVOKE_CAP: SignedDuration = SignedDuration::from_mins(1);
@@ -38,18 +40,25 @@ pub(super) async fn drain(
     let longest = jobs.provisioners.get(name).map_or(std::time::Duration::ZERO, |known| known.timeout());
     // Tasks of their own: a future that waits for the database and is not polled would hold up everybody behind it.
     let mut under_way = JoinSet::new();
+    let mut result = Ok(());
     loop {
-        if !stop.is_cancelled() && under_way.len() <= AT_ONCE / 2 {
+        if !stop.is_cancelled() && result.is_ok() && under_way.len() <= AT_ONCE / 2 {
             let now = jobs.clock.now();
             let attempt = id::attempt_id(now, jobs.workflow.entropy.as_ref());
             let room = (AT_ONCE - under_way.len()) as i64;
-            let due = store.claim_provisionings(name, wanted, now, &attempt, deadline(now, longest), room).await?;
-            for one in due {
-                under_way.spawn(deliver(jobs.clone(), one, attempt.clone()));
+            match store.claim_provisionings(name, wanted, now, &attempt, deadline(now, longest), room).await {
+                Ok(due) => {
+                    for one in due {
+                        under_way.spawn(deliver(jobs.clone(), one, attempt.clone()));
+                    }
+                }
+                // What is under way is seen to its end: its receiver may have heard it already.
+                Err(error) => result = Err(error.into()),
             }
         }
-        match under_way.join_next().await {
-            None => return Ok(()),
+        let Ok(ended) = tokio::time::timeout(LOOK_AGAIN, under_way.join_next()).await else { continue };
+        match ended {
+            None => return result,
             Some(Ok(Ok(()))) => {}
             // What came of it is not recorded, so it comes due again: told twice is better than not told.
             Some(Ok(Err(error))) => tracing::warn!(provisioner = %name, %error, "a delivery could not be recorded"),
@@ -81,7 +90,11 @@ async fn deliver(jobs: Arc<Jobs>, due: Provisioning, attempt: String) -> Result<
             Outcome::Failed { error, next_at }
         }
     };
-    record(&jobs, &due, &attempt, now, &outcome).await
+    // Once more where another transaction was in the way: an outcome that is not recorded is told a second time.
+    match record(&jobs, &due, &attempt, now, &outcome).await {
+        Err(StoreError::Conflict) => record(&jobs, &due, &attempt, now, &outcome).await,
+        recorded => recorded,
+    }
 }
 
 /// The longer a revoke takes, the louder it gets.
@@ -131,8 +144,10 @@ async fn record(
         entry.customer = Some(CustomerId::new(&due.event.customer));
         entries.push(entry);
         // Leases that ended with the change that is being told show what became of it.
-        let ended_since = due.wanted_at.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(due.wanted_at);
+        // A stream that was failing may have been so since an earlier change, whose messages say so.
+        let since = due.failing.as_ref().map_or(due.wanted_at, |(since, _)| due.wanted_at.min(*since));
+        let ended_since = since.saturating_sub(SignedDuration::from_mins(2)).unwrap_or(since);
         tx.touch_messages_of_access(&due.access, now, ended_since).await?;
     }
-    tx.commit(now, &entries).await
+    tx.commit(&entries).await
 }

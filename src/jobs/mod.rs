@@ -29,7 +29,7 @@ use crate::{
     provisioners::Provisioner,
     slack::Slack,
     store::{Lane, Schedule},
-    workflow::{self, Expired, Workflow},
+    workflow::{self, Workflow},
 };
 
 /// Why a drain stopped before the lane was empty. The scan tries again; what was claimed comes due again by itself.
@@ -68,7 +68,7 @@ impl Jobs {
         for lane in self.lanes() {
             tracker.spawn(queue::run_worker(self.clone(), lane, stop.clone()));
         }
-        tracker.spawn(scan::run(self.clone(), stop.clone()));
+        tracker.spawn(scan::supervise(self.clone(), stop.clone()));
         tracker.spawn(scan::relay(self.workflow.store().clone(), stop.clone()));
         tracker.close();
         tracker.wait().await;
@@ -92,12 +92,12 @@ impl Jobs {
             Lane::Revoke(name) => deliver::drain(self, name, Wanted::Revoke, stop).await,
             Lane::Grant(name) => deliver::drain(self, name, Wanted::Grant, stop).await,
             Lane::Expire => {
-                while !stop.is_cancelled() && self.workflow.expire_leases().await? == Expired::Some {}
-                while !stop.is_cancelled() && self.workflow.close_undecided().await? == Expired::Some {}
-                Ok(())
+                // Both, whatever becomes of the other.
+                let (leases, petitions) = (self.workflow.expire_leases().await, self.workflow.close_undecided().await);
+                Ok(leases.and(petitions)?)
             }
             Lane::Warn => {
-                while !stop.is_cancelled() && self.workflow.warn_holders().await? == Expired::Some {}
+                while !stop.is_cancelled() && self.workflow.warn_holders().await? {}
                 Ok(())
             }
             Lane::Notify => notify::drain(self, stop).await,

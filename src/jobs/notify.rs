@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{JobError, Jobs, deadline};
+use super::{JobError, Jobs, deadline, deliver::LOOK_AGAIN};
 use crate::{
     domain::id,
     slack::{Slack, outbox},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How many messages are under way at once; Slack's limits are per channel and method.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 /// Messages wait for their channel's turn as well as for Slack's answer.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(20);
 
@@ -22,18 +22,25 @@ pub(super) async fn drain(jobs: &Arc<Jobs>, stop: &CancellationToken) -> Result<
     let store = jobs.workflow.store();
     // Tasks of their own, as for deliveries.
     let mut under_way = JoinSet::new();
+    let mut result = Ok(());
     loop {
-        if !stop.is_cancelled() && under_way.len() <= AT_ONCE / 2 {
+        if !stop.is_cancelled() && result.is_ok() && under_way.len() < AT_ONCE {
             let now = jobs.clock.now();
             let attempt = id::attempt_id(now, jobs.workflow.entropy.as_ref());
             let room = (AT_ONCE - under_way.len()) as i64;
-            let due = store.claim_messages(now, &attempt, deadline(now, LONGEST), room).await?;
-            for message in due {
-                under_way.spawn(show(jobs.clone(), slack.clone(), message, attempt.clone()));
+            match store.claim_messages(now, &attempt, deadline(now, LONGEST), room).await {
+                Ok(due) => {
+                    for message in due {
+                        under_way.spawn(show(jobs.clone(), slack.clone(), message, attempt.clone()));
+                    }
+                }
+                // What is under way is seen to its end: it may be posted already.
+                Err(error) => result = Err(error.into()),
             }
         }
-        match under_way.join_next().await {
-            None => return Ok(()),
+        let Ok(ended) = tokio::time::timeout(LOOK_AGAIN, under_way.join_next()).await else { continue };
+        match ended {
+            None => return result,
             Some(Ok(Ok(()))) => {}
             Some(Err(panic)) => tracing::error!(%panic, "showing a message panicked"),
             Some(Ok(Err(error))) => tracing::warn!(%error, "a message could not be recorded and may be shown twice"),

@@ -7,16 +7,33 @@ use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Jobs;
-use crate::store::{Db, Due, Lane, Schedule, Store};
+use crate::{
+    health::WorkerState,
+    store::{Db, Due, Lane, Schedule, Store, StoreError},
+};
 
 /// The longest between two looks: another process may have committed something that is due sooner than we planned.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
 /// The shortest: commits come in bursts, and one look finds them all.
 const REST: Duration = Duration::from_millis(10);
+/// How long something may be due for a provisioner that we do not know before we take it upon us.
+const ORPHANED: SignedDuration = SignedDuration::from_mins(1);
 /// After a look that failed.
 const RECOVER: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(jobs: Arc<Jobs>, stop: CancellationToken) {
+/// Runs the scan until `stop`, again after a panic: without it nothing comes due.
+pub(super) async fn supervise(jobs: Arc<Jobs>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        jobs.health.set_worker("scan", WorkerState::Running);
+        if tokio::spawn(run(jobs.clone(), stop.clone())).await.is_err() {
+            tracing::error!("the scan panicked; starting it again");
+            jobs.health.set_worker("scan", WorkerState::Down("it panicked".to_owned()));
+            tokio::time::sleep(RECOVER).await;
+        }
+    }
+}
+
+async fn run(jobs: Arc<Jobs>, stop: CancellationToken) {
     start_schedules(&jobs, &stop).await;
     let store = jobs.workflow.store().clone();
     let lanes = jobs.lanes();
@@ -49,6 +66,8 @@ async fn look(
     stop: &CancellationToken,
 ) -> Result<Timestamp, super::JobError> {
     let mut next = now.saturating_add(LOOK_EVERY).unwrap_or(Timestamp::MAX);
+    // One lane that cannot be asked keeps none of the others from it.
+    let mut pushed: Result<(), StoreError> = Ok(());
     for Due { lane, at } in store.next_due().await? {
         if at > now {
             if lanes.contains(&lane) {
@@ -57,13 +76,16 @@ async fn look(
             continue;
         }
         match &lane {
-            known if lanes.contains(known) => store.push_if_none_waits(&lane, "scan").await?,
-            // Its provisioner is gone from the file. Nobody else will say that somebody is still owed a revoke.
-            Lane::Revoke(_) | Lane::Grant(_) => jobs.drain(&lane, stop).await?,
+            known if lanes.contains(known) => pushed = pushed.and(store.push_if_none_waits(&lane, "scan").await),
+            // Its provisioner is not in our file. A newer file elsewhere may have it, so it is left alone for a while;
+            // then nobody has it, and somebody must say that a revoke is still owed.
+            Lane::Revoke(_) | Lane::Grant(_) if now.duration_since(at) > ORPHANED => jobs.drain(&lane, stop).await?,
+            Lane::Revoke(_) | Lane::Grant(_) => {}
             // Slack is off, or there is no customers database: it waits until they are back.
             Lane::Notify | Lane::SyncCustomers | Lane::Expire | Lane::Warn | Lane::Tidy => {}
         }
     }
+    pushed?;
     Ok(next)
 }
 

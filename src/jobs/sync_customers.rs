@@ -10,8 +10,9 @@ use crate::{
 };
 
 /// Where customers come from, and how often.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CustomersSource {
+    /// May hold a password, so this has no `Debug`.
     pub url: String,
     pub query: String,
     pub every: SignedDuration,

@@ -171,7 +171,7 @@ fn lacking(policy: &Policy, rule: &Rule, asked: Option<&Asked<'_>>) -> Vec<Missi
                             lines_of.entry(one_person(slack, asked)).or_default().push(at);
                         }
                     }
-                    // Slack's outage must not stop people from asking: the claims are judged later, strictly.
+                    // A group that could not be read just now may have them: the claims are judged later, strictly.
                     Some(None) | None => wanted[at] = 0,
                 },
             }

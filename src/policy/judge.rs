@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::{Missing, PersonFacts, Policy, Rule, matching, rule_for};
-use crate::domain::{customer::Labels, person::Email, petition::ClaimKind};
+use crate::domain::{customer::Labels, id::SlackUserId, person::Email, petition::ClaimKind};
 
 /// A claim with what is known of its maker today.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct ClaimFacts {
 #[derive(Clone, Copy, Debug)]
 pub struct PetitionFacts<'a> {
     pub petitioner: &'a Email,
+    /// The account that asked: changing its e-mail does not make it somebody else.
+    pub petitioner_slack: Option<&'a SlackUserId>,
     /// The petitioner, unless somebody asked on behalf of another.
     pub filed_by: &'a Email,
     /// The customer's labels today; `None`: the resource is not a customer.
@@ -77,7 +79,7 @@ pub fn may_review(
         return Err(NotYours::NotAFullMember);
     }
     match kind {
-        ClaimKind::Approve if is_own(policy, rule, petition, &person.email) => return Err(NotYours::OwnPetition),
+        ClaimKind::Approve if is_own(policy, rule, petition, person) => return Err(NotYours::OwnPetition),
         ClaimKind::Approve | ClaimKind::Deny | ClaimKind::Revoke => {}
     }
     if !rule.require.iter().any(|line| policy.is_among(person, &line.reviewers)) {
@@ -94,13 +96,19 @@ pub fn may_review(
 pub fn judge(policy: &Policy, petition: &PetitionFacts<'_>, claims: &[ClaimFacts]) -> Verdict {
     let Some(rule) = rule_for(policy, petition.labels) else { return Verdict::NoRule };
     let mut lines_of: BTreeMap<&Email, BTreeSet<usize>> = BTreeMap::new();
+    // An account whose e-mail changed between two claims is one person still: its first e-mail stands for it.
+    let mut accounts: BTreeMap<&SlackUserId, &Email> = BTreeMap::new();
     for claim in claims.iter().filter(|claim| claim.kind == ClaimKind::Approve) {
         let maker = &claim.maker;
-        if !maker.full_member || is_own(policy, rule, petition, &maker.email) {
+        if !maker.full_member || is_own(policy, rule, petition, maker) {
             continue;
         }
         let lines = rule.require.iter().enumerate().filter(|(_, line)| policy.is_among(maker, &line.reviewers));
-        lines_of.entry(&maker.email).or_default().extend(lines.map(|(at, _)| at));
+        let person = match &maker.slack {
+            Some(account) => *accounts.entry(account).or_insert(&maker.email),
+            None => &maker.email,
+        };
+        lines_of.entry(person).or_default().extend(lines.map(|(at, _)| at));
     }
     let wanted: Vec<usize> = rule.require.iter().map(|line| line.count.max(1)).collect();
     let fits: Vec<Vec<usize>> = lines_of.into_values().map(|lines| lines.into_iter().collect()).collect();
@@ -116,8 +124,12 @@ pub fn judge(policy: &Policy, petition: &PetitionFacts<'_>, claims: &[ClaimFacts
     Verdict::Grant { length, shortened_from, rule: rule.name.clone() }
 }
 
-fn is_own(policy: &Policy, rule: &Rule, petition: &PetitionFacts<'_>, email: &Email) -> bool {
-    !policy.self_approval(rule) && (email == petition.petitioner || email == petition.filed_by)
+/// By either e-mail or by the account: a second account with the same e-mail is the same person, and so is the same
+/// account with another e-mail.
+fn is_own(policy: &Policy, rule: &Rule, petition: &PetitionFacts<'_>, person: &PersonFacts) -> bool {
+    let same_email = person.email == *petition.petitioner || person.email == *petition.filed_by;
+    let same_account = person.slack.is_some() && person.slack.as_ref() == petition.petitioner_slack;
+    !policy.self_approval(rule) && (same_email || same_account)
 }
 
 #[cfg(test)]

@@ -77,5 +77,11 @@ pub(super) fn person(address: &str, slack_groups: &[&str]) -> PersonFacts {
 
 /// A petition for the first by the second.
 pub(super) fn facts<'a>(people: &'a (Email, Email), labels: Option<&'a Labels>, hours: i64) -> PetitionFacts<'a> {
-    PetitionFacts { petitioner: &people.0, filed_by: &people.1, labels, length: SignedDuration::from_hours(hours) }
+    PetitionFacts {
+        petitioner: &people.0,
+        petitioner_slack: None,
+        filed_by: &people.1,
+        labels,
+        length: SignedDuration::from_hours(hours),
+    }
 }

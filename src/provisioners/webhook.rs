@@ -114,7 +114,7 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
 /// (reference §3.4). What is not JSON says nothing more than the status.
 fn judge(status: StatusCode, answer: &[u8]) -> Result<(), Failure> {
     let json: Value = serde_json::from_slice(answer).unwrap_or(Value::Null);
-    let code = json["status"]["code"].as_i64().unwrap_or(0);
+    let code = &json["status"]["code"];
     let said = [&json["error"]["message"], &json["status"]["message"], &json["error"]]
         .into_iter()
         .find_map(Value::as_str)
@@ -124,7 +124,8 @@ fn judge(status: StatusCode, answer: &[u8]) -> Result<(), Failure> {
     if !status.is_success() {
         return Err(Failure(format!("it answered {}{said}", status.as_u16())));
     }
-    if code != 0 {
+    // Anything but no code or a plain 0 is a failure: a receiver that says "7" in quotes does not mean success.
+    if !code.is_null() && code.as_i64() != Some(0) {
         return Err(Failure(format!("it answered with status code {code}{said}")));
     }
     if !json["error"].is_null() {
@@ -251,6 +252,8 @@ mod tests {
             (ok, r#"{"error":{"message":"no","stack":"x"}}"#),
             (ok, r#"{"error":"no"}"#),
             (ok, r#"{"status":{"code":5,"message":"no such user"}}"#),
+            (ok, r#"{"status":{"code":"7"}}"#),
+            (ok, r#"{"status":{"code":7.5}}"#),
             (StatusCode::INTERNAL_SERVER_ERROR, r#"{"status":{"code":2,"details":"stack"}}"#),
             (StatusCode::FOUND, ""),
             (StatusCode::BAD_GATEWAY, "<html>"),

@@ -49,6 +49,8 @@ struct Inner {
     http: reqwest::Client,
     base: String,
     token: SecretString,
+    /// For posts and updates, which nobody waits for and which are shown twice when they are given up too soon.
+    patience: Duration,
     turns: DefaultKeyedRateLimiter<String>,
     pauses: Mutex<HashMap<Queue, Instant>>,
 }
@@ -78,7 +80,9 @@ pub enum Advice {
     RetryAfter(Duration),
     /// It may have happened already: repeat only what may be repeated.
     Retry,
-    /// Somebody has to mend a setting, a channel or this program first.
+    /// Somebody has to mend a credential, a scope or a channel first; then the same call works.
+    RetrySlowly,
+    /// The same call will never work.
     Never,
 }
 
@@ -96,7 +100,28 @@ impl SlackError {
                 "service_unavailable" | "team_added_to_org" | "request_timeout" | "internal_error" | "fatal_error" => {
                     Advice::Retry
                 }
-                // Credentials, settings, our own mistakes, and whatever Slack invents next.
+                "invalid_auth"
+                | "not_authed"
+                | "account_inactive"
+                | "token_revoked"
+                | "token_expired"
+                | "missing_scope"
+                | "not_allowed_token_type"
+                | "no_permission"
+                | "access_denied"
+                | "ekm_access_denied"
+                | "team_access_not_granted"
+                | "enterprise_is_restricted"
+                | "org_login_required"
+                | "accesslimited"
+                | "two_factor_setup_required"
+                | "not_in_channel"
+                | "is_archived"
+                | "messages_tab_disabled"
+                | "restricted_action"
+                | "channel_not_found" => Advice::RetrySlowly,
+                "ratelimited" | "rate_limited" => Advice::Retry,
+                // Our own mistakes, messages that are gone, and whatever Slack invents next.
                 _ => Advice::Never,
             },
         }
@@ -132,7 +157,8 @@ pub struct AuthTest {
 }
 
 impl SlackClient {
-    /// `base` is the Web API without a slash at its end (`https://slack.com/api`); `timeout` is for one whole call.
+    /// `base` is the Web API without a slash at its end (`https://slack.com/api`); `timeout` is for one whole call; posts and
+    /// updates have seven times as long.
     ///
     /// # Errors
     ///
@@ -157,6 +183,7 @@ impl SlackClient {
             http: http.build()?,
             base: base.trim_end_matches('/').to_owned(),
             token,
+            patience: timeout * 7,
             turns: RateLimiter::keyed(Quota::per_second(NonZeroU32::MIN).allow_burst(BURST)),
             pauses: Mutex::default(),
         })))
@@ -276,7 +303,10 @@ impl SlackClient {
         place: &str,
         args: Value,
     ) -> Result<(Value, Option<BTreeSet<String>>), SlackError> {
-        let request = with_json(self.0.http.post(format!("{}/{method}", self.0.base)), &args);
+        let mut request = with_json(self.0.http.post(format!("{}/{method}", self.0.base)), &args);
+        if matches!(method, "chat.postMessage" | "chat.update") {
+            request = request.timeout(self.0.patience);
+        }
         self.call(method, place, request).await
     }
 

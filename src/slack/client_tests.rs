@@ -206,8 +206,10 @@ fn errors_are_worth_another_try_or_not() {
     for code in ["service_unavailable", "team_added_to_org", "request_timeout", "internal_error", "fatal_error"] {
         assert_eq!(api(code), Advice::Retry, "{code}");
     }
-    for code in ["invalid_auth", "token_expired", "missing_scope", "not_in_channel", "invalid_blocks", "brand_new_code"]
-    {
+    for code in ["invalid_auth", "token_expired", "missing_scope", "not_in_channel"] {
+        assert_eq!(api(code), Advice::RetrySlowly, "{code}: somebody can mend it");
+    }
+    for code in ["invalid_blocks", "message_not_found", "brand_new_code"] {
         assert_eq!(api(code), Advice::Never, "{code}");
     }
     for (status, advice) in [(200, Advice::Retry), (503, Advice::Retry), (404, Advice::Never), (302, Advice::Never)] {

@@ -46,7 +46,8 @@ pub enum Stranger {
     SlackAway,
     #[error(
         "Latchkey knows people by their e-mail address, and your Slack profile, {name}, has none that is confirmed. Add \
-         or confirm one there and try again; if it has one, ask whoever runs Latchkey for `latchkey doctor`."
+         or confirm one there and try again; if it has one, tell whoever runs Latchkey: the app may lack the scope \
+         users:read.email."
     )]
     NoEmail { name: String },
     #[error(
@@ -142,7 +143,8 @@ impl Directory {
             };
             facts.push(PersonFacts {
                 email: maker.email.clone(),
-                full_member: same.is_some_and(|user| is_full_member(user, team, None)),
+                // They were of our workspace when they made their claim; only Slack's own word changes that.
+                full_member: same.is_some_and(|user| is_full_member(user, team, Some(team))),
                 slack,
                 slack_groups,
             });
@@ -164,14 +166,8 @@ impl Directory {
     pub async fn member_by_email(&self, email: &Email) -> Result<Option<SlackUserId>, SlackError> {
         let (found, team) = join(self.person_by_email(email, Freshness::AMinuteAgo), self.team()).await;
         let (found, team) = (found?, team?);
-        Ok(found.filter(|user| is_full_member(user, team, None)).map(|user| user.id))
-    }
-
-    /// Whether something about a customer may be sent to them.
-    pub async fn is_full_member(&self, user: &SlackUserId) -> Result<bool, SlackError> {
-        let (found, team) = join(self.person(user, Freshness::AMinuteAgo), self.team()).await;
-        let (found, team) = (found?, team?);
-        Ok(found.is_some_and(|user| is_full_member(&user, team, None)))
+        // Our own token finds our own people; where Slack does not repeat whose they are, they are ours.
+        Ok(found.filter(|user| is_full_member(user, team, Some(team))).map(|user| user.id))
     }
 
     /// Asked once, and again only while Slack has not answered.

@@ -37,7 +37,7 @@ pub struct Slack {
     signing_secrets: Vec<SecretString>,
     /// Base of the Web API, whose origin may be answered to besides hooks.slack.com.
     api_base: String,
-    /// Explanations that are sent after the answer; a stopping process waits for them.
+    /// What people asked for, and what they are told about it; a stopping process waits for it.
     pub afterwards: TaskTracker,
 }
 

@@ -15,13 +15,15 @@ use crate::{
         person::Email,
         petition::{Petition, PetitionState},
     },
-    policy::{self, PetitionFacts},
+    policy,
     store::{Dest, Message, Purpose, Sent},
-    workflow::Story,
+    workflow::{Story, petition_facts},
 };
 
 /// The longest wait between two attempts at one message.
 const CAP: SignedDuration = SignedDuration::from_mins(2);
+/// Somebody has to mend something at Slack; they will be told by the log, the metrics and the missing message.
+const MENDING: SignedDuration = SignedDuration::from_mins(5);
 /// News wait this often for the petitioner's message under which they belong, then go without it.
 const PATIENCE: i64 = 4;
 
@@ -36,6 +38,10 @@ pub async fn show(slack: &Slack, message: &Message) -> Sent {
                 Sent::Later { at, error: error.to_string() }
             }
             Advice::Retry => try_later(slack, message, &error.to_string()),
+            Advice::RetrySlowly => {
+                let at = slack.workflow.now().saturating_add(MENDING).unwrap_or(Timestamp::MAX);
+                Sent::Later { at, error: error.to_string() }
+            }
             Advice::Never => Sent::Never { error: error.to_string() },
         },
         Err(Trouble::Workflow(error)) => try_later(slack, message, &error.to_string()),
@@ -95,8 +101,8 @@ async fn post(slack: &Slack, message: &Message, story: &Story, content: &Content
         Dest::Channel(id) => id.clone(),
         Dest::User(id) => {
             let user = SlackUserId::new(id);
-            if message.purpose == Purpose::Card && !slack.directory.is_full_member(&user).await? {
-                return Ok(Sent::Never { error: "not an active full member of the workspace".to_owned() });
+            if message.purpose == Purpose::Card && !wants_card(slack, &user, &story.petition).await? {
+                return Ok(Sent::Shown { posted: None });
             }
             id.clone()
         }
@@ -119,36 +125,29 @@ async fn post(slack: &Slack, message: &Message, story: &Story, content: &Content
     Ok(Sent::Shown { posted: Some(posted) })
 }
 
-/// One card for each member of a user group who may review and has none yet by e-mail.
+/// One card for each member of a user group; who of them may review is looked up when their card is posted.
 async fn expand(slack: &Slack, group: &str, petition: &Petition) -> Result<Sent, Trouble> {
-    let members = slack.client.group_members(group).await?;
-    let facts = PetitionFacts {
-        petitioner: &petition.petitioner.email,
-        filed_by: &petition.filed_by,
-        labels: None,
-        length: petition.length,
-    };
-    let rule = slack.workflow.rule_of(petition).await?;
-    let policy = slack.workflow.policy();
-    let by_email = rule.map(|rule| policy::reviewers_of(policy, rule, &facts).emails).unwrap_or_default();
-    let own = rule.is_some_and(|rule| policy.self_approval(rule));
-    let mut users = Vec::new();
-    for member in members {
-        let looked_up = slack.directory.actor(&member, None, &Default::default(), Freshness::AMinuteAgo).await;
-        let actor = match looked_up {
-            Ok(actor) => actor,
-            Err(away @ Stranger::SlackAway) => return Err(crate::workflow::Error::Unavailable(away.to_string()).into()),
-            // Nobody who could review: the others have their cards.
-            Err(Stranger::NoEmail { .. } | Stranger::Unknown) => continue,
-        };
-        let email = &actor.facts.email;
-        let asks = *email == petition.petitioner.email || *email == petition.filed_by;
-        if actor.facts.full_member && !by_email.contains(email) && (own || !asks) {
-            users.push(member);
-        }
-    }
-    slack.workflow.add_cards(&petition.name, &users).await?;
+    let members: Vec<SlackUserId> = slack.client.group_members(group).await?.into_iter().collect();
+    slack.workflow.add_cards(&petition.name, &members).await?;
     Ok(Sent::Shown { posted: None })
+}
+
+/// Whether a member of a user group gets a card: an active full member, whose own petition it is not, and who has no
+/// card by e-mail already.
+async fn wants_card(slack: &Slack, user: &SlackUserId, petition: &Petition) -> Result<bool, Trouble> {
+    let actor = match slack.directory.actor(user, None, &Default::default(), Freshness::AMinuteAgo).await {
+        Ok(actor) => actor,
+        Err(away @ Stranger::SlackAway) => return Err(crate::workflow::Error::Unavailable(away.to_string()).into()),
+        Err(Stranger::NoEmail { .. } | Stranger::Unknown) => return Ok(false),
+    };
+    let Some(rule) = slack.workflow.rule_of(petition).await? else { return Ok(false) };
+    let policy = slack.workflow.policy();
+    let by_email = policy::reviewers_of(policy, rule, &petition_facts(petition, None)).emails;
+    let email = &actor.facts.email;
+    let asks = *email == petition.petitioner.email
+        || *email == petition.filed_by
+        || actor.facts.slack == petition.petitioner.slack;
+    Ok(actor.facts.full_member && !by_email.contains(email) && (policy.self_approval(rule) || !asks))
 }
 
 /// News go under the petitioner's message, which must be there first.

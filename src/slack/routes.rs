@@ -83,8 +83,14 @@ async fn command(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body
         unknown("command without a user");
         return StatusCode::OK.into_response();
     };
-    let content = tokio::time::timeout(BUDGET, commands::run(&slack, &command, &signature)).await;
-    ephemeral(&content.unwrap_or_else(|_| answer::not_stored("It took too long.")))
+    // By itself, so that what was begun is not broken off half-way when Slack must be answered first.
+    let worker = slack.clone();
+    let act = slack.afterwards.spawn(async move { commands::run(&worker, &command, &signature).await });
+    ephemeral(&match tokio::time::timeout(BUDGET, act).await {
+        Ok(Ok(content)) => content,
+        Ok(Err(_)) => answer::not_stored("Something went wrong here."),
+        Err(_) => answer::under_way(),
+    })
 }
 
 async fn interaction(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body) -> Response {
@@ -103,10 +109,10 @@ async fn interaction(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: 
     };
     match kind.as_str() {
         "block_actions" => {
-            actions::pressed(&slack, &interaction, &signature).await;
+            actions::pressed(slack, interaction, signature).await;
             StatusCode::OK.into_response()
         }
-        "view_submission" => match actions::submitted(&slack, &interaction, &signature).await {
+        "view_submission" => match actions::submitted(slack, interaction, signature).await {
             None => StatusCode::OK.into_response(),
             Some(errors) => Json(json!({ "response_action": "errors", "errors": errors })).into_response(),
         },

@@ -81,15 +81,6 @@ pub fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// `Bo`, `Bo and Cy`, `Bo, Cy and Dan`; nothing for nobody. The items are taken as they are, escaped or not.
-pub fn and_list(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
 /// A mention of the person with this Slack id; what is no id comes back as harmless text.
 pub fn mention(user: &str) -> String {
     if !user.is_empty() && user.chars().all(|c| c.is_ascii_alphanumeric()) {
@@ -315,10 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_mentions_and_links() {
-        let names = ["Bo", "Cy", "Dan"].map(String::from);
-        let lists: Vec<_> = (0..=3).map(|n| and_list(&names[..n])).collect();
-        assert_eq!(lists, ["", "Bo", "Bo and Cy", "Bo, Cy and Dan"]);
+    fn mentions_and_links() {
         assert_eq!(mention("U0BO"), "<@U0BO>");
         assert_eq!(mention("U1> <!here"), "U1&gt; &lt;!here");
         assert_eq!(link("https://x.test/a?b=1&c=2", "BUG-482 <1>"), "<https://x.test/a?b=1&amp;c=2|BUG-482 &lt;1&gt;>");

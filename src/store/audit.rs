@@ -19,6 +19,10 @@ statements! {
     CHAIN_LOCK = Sql::each("SELECT 1", "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7233110)) held");
     HEAD = Sql::both("SELECT position, hash FROM audit WHERE position IS NOT NULL ORDER BY position DESC LIMIT 1");
     CHAIN = Sql::both("UPDATE audit SET position = $2, hash = $3 WHERE seq = $1");
+    KEEP_HEAD = Sql::both(
+        "INSERT INTO settings (key, value) VALUES ('audit_head', $1)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    );
     PAGE = Sql::both("SELECT * FROM audit WHERE position > $1 ORDER BY position LIMIT $2");
 }
 
@@ -82,13 +86,13 @@ pub(super) async fn insert(tx: &mut Tx, entry: &AuditEntry) -> Result<(), StoreE
 
 impl Store {
     /// Chains every entry that is not chained yet.
-    pub async fn chain_audit(&self, now: jiff::Timestamp) -> Result<(), StoreError> {
-        while self.chain_page(now).await? {}
+    pub async fn chain_audit(&self) -> Result<(), StoreError> {
+        while self.chain_page().await? {}
         Ok(())
     }
 
     /// `true` when there may be more.
-    async fn chain_page(&self, now: jiff::Timestamp) -> Result<bool, StoreError> {
+    async fn chain_page(&self) -> Result<bool, StoreError> {
         let waiting: Vec<Row> =
             reading!(self, UNCHAINED, |sql, pool| sqlx::query_as(sql).bind(1i64).fetch_all(pool).await)?;
         if waiting.is_empty() {
@@ -108,8 +112,18 @@ impl Store {
                 sqlx::query(sql).bind(row.seq).bind(position).bind(&hash).execute(conn).await.map(|_| ())
             })?;
         }
-        tx.commit(now, &[]).await?;
+        // Beside the table, so that cutting off its end does not go unnoticed.
+        let head = format!("{position} {hash}");
+        within!(tx, KEEP_HEAD, |sql, conn| sqlx::query(sql).bind(&head).execute(conn).await.map(|_| ()))?;
+        tx.commit(&[]).await?;
         Ok(rows.len() as i64 == PAGE_SIZE)
+    }
+
+    /// Position and hash of the last entry that was ever chained; what a whole record ends with.
+    pub async fn audit_head(&self) -> Result<(i64, String), StoreError> {
+        let head = self.setting("audit_head").await?.unwrap_or_default();
+        let (position, hash) = head.split_once(' ').unwrap_or(("0", ""));
+        Ok((position.parse().unwrap_or_default(), hash.to_owned()))
     }
 
     /// A page of the record after `position`, checked against the chain whose last hash was `before`.

@@ -61,7 +61,8 @@ impl Store {
                 "revoke" => Lane::Revoke(ProvisionerName::new(detail)),
                 "schedule" if detail == Schedule::SyncCustomers.word() => Lane::SyncCustomers,
                 "schedule" if detail == Schedule::Tidy.word() => Lane::Tidy,
-                _ => return Err(StoreError::Inconsistent { table: "schedules", key: detail }),
+                // A newer version's: not ours to run.
+                _ => continue,
             };
             due.push(Due { lane, at: instant("backlog", at)? });
         }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::{Lane, Nudges, StoreError, audit, queue};
@@ -155,13 +154,13 @@ impl Tx {
     }
 
     /// Commits the change together with its audit entries and the jobs it causes; there is no other way to commit.
-    pub async fn commit(mut self, now: Timestamp, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    pub async fn commit(mut self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         for entry in entries {
             audit::insert(&mut self, entry).await?;
         }
         let jobs = std::mem::take(&mut self.jobs);
         for (lane, id) in &jobs {
-            queue::push(&mut self, lane, id, now).await?;
+            queue::push(&mut self, lane, id).await?;
         }
         match self.conn {
             Conn::Sqlite(tx) => tx.commit().await?,

@@ -16,8 +16,9 @@ use crate::domain::{
 
 statements! {
     INSERT = Sql::both(
-        "INSERT INTO leases (id, access, origin, petition, person, customer, role, starts_us, expires_us, warn_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO leases (id, access, origin, petition, person, customer, role, starts_us, expires_us, warn_us,
+             said_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     );
     FIND = Sql::both("SELECT * FROM leases WHERE id = $1");
     OF_ACCESS = Sql::both("SELECT * FROM leases WHERE access = $1 AND ended_us IS NULL");
@@ -32,9 +33,15 @@ statements! {
     END = Sql::both(
         "UPDATE leases SET ended_us = $2, cause = $3, warn_us = NULL WHERE id = $1 AND ended_us IS NULL",
     );
-    MOVE = Sql::both("UPDATE leases SET expires_us = $2, petition = $3 WHERE id = $1 AND ended_us IS NULL");
+    MOVE = Sql::both(
+        "UPDATE leases SET expires_us = $2, petition = $3, said_us = $4 WHERE id = $1 AND ended_us IS NULL",
+    );
+    SAID_UNTIL = Sql::both(
+        "SELECT * FROM leases WHERE access = $1 AND origin = 'event' AND ended_us IS NULL AND said_us <= $2 ORDER BY id",
+    );
     EXPIRED = Sql::both(
-        "SELECT * FROM leases WHERE ended_us IS NULL AND expires_us <= $1 ORDER BY expires_us LIMIT $2",
+        "SELECT * FROM leases WHERE ended_us IS NULL AND expires_us <= $1 AND (expires_us, id) > ($2, $3)
+         ORDER BY expires_us, id LIMIT $4",
     );
     WARNABLE = Sql::both(
         "SELECT * FROM leases WHERE ended_us IS NULL AND warn_us IS NOT NULL AND warn_us <= $1 ORDER BY warn_us LIMIT $2",
@@ -137,11 +144,21 @@ impl Store {
         row.map(LeaseRow::decode).transpose()
     }
 
-    /// Leases whose end has come and that nobody has ended yet.
-    pub async fn expired_leases(&self, now: Timestamp, limit: i64) -> Result<Vec<Lease>, StoreError> {
-        leases(reading!(self, EXPIRED, |sql, pool| {
-            sqlx::query_as(sql).bind(now.as_microsecond()).bind(limit).fetch_all(pool).await
-        })?)
+    /// Leases whose end has come and that nobody has ended yet, in the order of their ends, after a given one. A row
+    /// that cannot be read is reported and left out: it must not keep the others from ending.
+    pub async fn expired_leases(
+        &self,
+        now: Timestamp,
+        after: Option<&(Timestamp, LeaseId)>,
+        limit: i64,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let (end, id) = after.map_or((i64::MIN, ""), |(end, id)| (end.as_microsecond(), id.as_str()));
+        let rows: Vec<LeaseRow> = reading!(self, EXPIRED, |sql, pool| {
+            sqlx::query_as(sql).bind(now.as_microsecond()).bind(end).bind(id).bind(limit).fetch_all(pool).await
+        })?;
+        let read =
+            |row: LeaseRow| row.decode().inspect_err(|error| tracing::error!(%error, "a lease cannot be read")).ok();
+        Ok(rows.into_iter().filter_map(read).collect())
     }
 
     /// Leases whose holders are to be warned now.
@@ -176,16 +193,18 @@ impl Store {
 /// Where a lease comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
+    /// A petition of our own.
     Space,
-    Event,
+    /// A signed event from outside, by its own time.
+    Event { said_at: Timestamp },
 }
 
 impl Tx {
     /// A petition of our own can have one lease only; a second is `Conflict`.
     pub async fn insert_lease(&mut self, lease: &Lease, origin: Origin) -> Result<(), StoreError> {
-        let origin = match origin {
-            Origin::Space => "space",
-            Origin::Event => "event",
+        let (origin, said_us) = match origin {
+            Origin::Space => ("space", None),
+            Origin::Event { said_at } => ("event", Some(said_at.as_microsecond())),
         };
         within!(self, INSERT, |sql, conn| {
             sqlx::query(sql)
@@ -199,6 +218,7 @@ impl Tx {
                 .bind(lease.starts_at.as_microsecond())
                 .bind(lease.expires_at.as_microsecond())
                 .bind(lease.warn_at.map(|at| at.as_microsecond()))
+                .bind(said_us)
                 .execute(conn)
                 .await
                 .map(|_| ())
@@ -255,13 +275,27 @@ impl Tx {
         Ok(rows == 1)
     }
 
-    /// Gives an active lease another end, and the petition that now stands for it.
-    pub async fn move_lease(&mut self, id: &LeaseId, expires_at: Timestamp, petition: &str) -> Result<(), StoreError> {
+    /// Active leases of an access that events from outside made, the last of them at `at` or before.
+    pub async fn leases_said_until(&mut self, access: &AccessId, at: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        leases(within!(self, SAID_UNTIL, |sql, conn| {
+            sqlx::query_as(sql).bind(access.as_str()).bind(at.as_microsecond()).fetch_all(conn).await
+        })?)
+    }
+
+    /// Gives an active lease from outside another end, and the petition and event that now stand for it.
+    pub async fn move_lease(
+        &mut self,
+        id: &LeaseId,
+        expires_at: Timestamp,
+        petition: &str,
+        said_at: Timestamp,
+    ) -> Result<(), StoreError> {
         within!(self, MOVE, |sql, conn| {
             sqlx::query(sql)
                 .bind(id.as_str())
                 .bind(expires_at.as_microsecond())
                 .bind(petition)
+                .bind(said_at.as_microsecond())
                 .execute(conn)
                 .await
                 .map(|_| ())

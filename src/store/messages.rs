@@ -47,7 +47,8 @@ statements! {
         "UPDATE messages SET attempt = NULL, last_error = $3, next_us = $2 WHERE id = $1 AND attempt = $4",
     );
     GIVEN_UP = Sql::both(
-        "UPDATE messages SET attempt = NULL, last_error = $2, next_us = NULL, sent = wanted
+        "UPDATE messages SET attempt = NULL, last_error = $2, sent = $4,
+             next_us = CASE WHEN wanted > $4 THEN CAST($5 AS BIGINT) ELSE NULL END
          WHERE id = $1 AND attempt = $3",
     );
     FIND_POSTED = Sql::both(
@@ -293,7 +294,15 @@ impl Store {
             }
             Sent::Never { error } => {
                 writing!(self, GIVEN_UP, |sql, pool| {
-                    sqlx::query(sql).bind(id).bind(error).bind(attempt).execute(pool).await.map(|_| ())
+                    sqlx::query(sql)
+                        .bind(id)
+                        .bind(error)
+                        .bind(attempt)
+                        .bind(message.wanted)
+                        .bind(now.as_microsecond())
+                        .execute(pool)
+                        .await
+                        .map(|_| ())
                 })?;
             }
         }

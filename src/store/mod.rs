@@ -65,8 +65,8 @@ impl From<sqlx::Error> for StoreError {
             E::Database(db) => match db.code().as_deref() {
                 // Deadlock, serialization failure and unique violation on PostgreSQL; constraint on SQLite.
                 Some("40P01" | "40001" | "23505" | "1555" | "2067") => Self::Conflict,
-                // Shutting down, starting up, too many connections, cancelled by us.
-                Some("57P01" | "57P02" | "57P03" | "53300" | "57014") => Self::Unavailable(error),
+                // Shutting down, starting up, too many connections, cancelled or cut off by a guard of ours.
+                Some("57P01" | "57P02" | "57P03" | "53300" | "57014" | "55P03" | "25P03") => Self::Unavailable(error),
                 // SQLite: busy, locked, read-only or full disk, input/output error.
                 Some("5" | "6" | "8" | "10" | "13" | "14" | "261" | "262" | "517") => Self::Unavailable(error),
                 _ => Self::Other(error),

@@ -16,6 +16,11 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// Slack waits three seconds for an answer; a database that does not answer in two must be given up by then.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What PostgreSQL ends by itself: waiting for a row that somebody holds, a statement that hangs, a transaction whose
+/// client is frozen or gone. Else one lost client could keep every lease of the house from ending.
+const GUARDS: [(&str, &str); 3] =
+    [("lock_timeout", "1500"), ("statement_timeout", "15000"), ("idle_in_transaction_session_timeout", "10000")];
+
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("DATABASE_URL is neither sqlite://… nor postgres://…")]
@@ -32,8 +37,9 @@ impl Store {
     /// Connects. `connections` bounds the pool on PostgreSQL; SQLite has one writer and four readers.
     pub async fn open(url: &str, connections: u32) -> Result<Self, OpenError> {
         let db = if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url)
-                .map_err(OpenError::Connect)?
+            let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Connect)?;
+            make_private(options.get_filename()).map_err(|error| OpenError::Connect(sqlx::Error::Io(error)))?;
+            let options = options
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 // In WAL mode NORMAL may lose the last commits on a power loss, and what was acknowledged is stored.
@@ -56,7 +62,10 @@ impl Store {
                 .map_err(OpenError::Connect)?;
             Db::Sqlite { write, read }
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url).map_err(OpenError::Connect)?.application_name("latchkey");
+            let options = PgConnectOptions::from_str(url)
+                .map_err(OpenError::Connect)?
+                .application_name("latchkey")
+                .options(GUARDS);
             let pool = PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(PATIENCE)
@@ -89,22 +98,37 @@ impl Store {
                 tx.commit().await.map_err(OpenError::Connect)?;
             }
             Db::Postgres(pool) => {
-                POSTGRES.run(pool).await.map_err(fault)?;
-                apalis_postgres::PostgresStorage::<()>::setup(pool)
+                // Whoever is second waits for the first, and a migration takes what it takes.
+                let unguarded = GUARDS.map(|(guard, _)| (guard, "0"));
+                let options = (*pool.connect_options()).clone().options(unguarded);
+                let patient =
+                    PgPoolOptions::new().max_connections(1).connect_with(options).await.map_err(OpenError::Connect)?;
+                POSTGRES.run(&patient).await.map_err(fault)?;
+                apalis_postgres::PostgresStorage::<()>::setup(&patient)
                     .await
                     .map_err(|error| OpenError::Migrate(error.to_string()))?;
+                patient.close().await;
             }
         }
         Ok(())
     }
 
-    /// Refuses a schema that is older or newer than this program.
+    /// Refuses a schema that lacks a migration of this program.
     pub async fn check_schema(&self) -> Result<(), OpenError> {
         match migrations_missing(self).await {
             Ok(missing) if missing.is_empty() => Ok(()),
             Ok(missing) => Err(OpenError::Stale(format!("missing: {}", missing.join(", ")))),
             Err(error) => Err(OpenError::Stale(error.to_string())),
         }
+    }
+}
+
+/// A new database file is for its owner alone: it holds the secret that signs tokens.
+fn make_private(file: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(|_| ()),
     }
 }
 

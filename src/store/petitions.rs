@@ -95,7 +95,9 @@ impl PetitionRow {
                     Some("denied") => CloseReason::Denied { by: closer()?, note },
                     Some("withdrawn") => CloseReason::Withdrawn,
                     Some("undecided") => CloseReason::Undecided,
-                    Some("revoked") => CloseReason::Revoked { by: closer()?, note },
+                    Some("revoked") => {
+                        CloseReason::Revoked { by: self.closed_by.as_deref().map(email).transpose()?, note }
+                    }
                     Some("expired") => CloseReason::Expired,
                     Some("done") => CloseReason::Done,
                     _ => return Err(fault()),
@@ -266,8 +268,12 @@ impl Tx {
                 closed = Some(micros(at));
                 reason = Some(why.word());
                 match why {
-                    CloseReason::Denied { by, note: text } | CloseReason::Revoked { by, note: text } => {
+                    CloseReason::Denied { by, note: text } => {
                         closed_by = Some(by.as_str());
+                        note = Some(text.as_str());
+                    }
+                    CloseReason::Revoked { by, note: text } => {
+                        closed_by = by.as_ref().map(Email::as_str);
                         note = Some(text.as_str());
                     }
                     CloseReason::Refused { because } => note = Some(because.as_str()),

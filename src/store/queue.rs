@@ -120,7 +120,7 @@ fn as_sqlx(error: impl std::error::Error + Send + Sync + 'static) -> StoreError 
 }
 
 /// Pushes a job in the caller's transaction.
-pub(super) async fn push(tx: &mut Tx, lane: &Lane, id: &str, _now: Timestamp) -> Result<(), StoreError> {
+pub(super) async fn push(tx: &mut Tx, lane: &Lane, id: &str) -> Result<(), StoreError> {
     let queue = lane.to_string();
     match &mut tx.conn {
         Conn::Sqlite(tx) => apalis_sqlite::queries::push_tasks(&mut **tx, &queue, &[task(id)]).await.map_err(as_sqlx),

@@ -15,6 +15,7 @@ statements! {
         "INSERT INTO standings (subject, rank, revoked) VALUES ($1, $2, $3)
          ON CONFLICT (subject) DO UPDATE SET subject = excluded.subject RETURNING *",
     );
+    FIND = Sql::both("SELECT * FROM standings WHERE subject = $1");
     SET = Sql::both("UPDATE standings SET rank = $2, revoked = $3, end_us = $4, lease = $5 WHERE subject = $1");
 }
 
@@ -26,6 +27,13 @@ struct StandingRow {
     lease: Option<String>,
 }
 
+impl StandingRow {
+    fn decode(self) -> Result<Option<Standing>, StoreError> {
+        let end = instants("standings", self.end_us)?;
+        Ok((self.rank != UNHEARD).then_some(Standing { rank: self.rank, revoked: self.revoked, end }))
+    }
+}
+
 /// Nothing has been said yet.
 const UNHEARD: i64 = i64::MIN;
 
@@ -35,11 +43,15 @@ impl Tx {
         let row: StandingRow = within!(self, LOCK, |sql, conn| {
             sqlx::query_as(sql).bind(subject).bind(UNHEARD).bind(false).fetch_one(conn).await
         })?;
-        if row.rank == UNHEARD {
-            return Ok((None, None));
-        }
-        let standing = Standing { rank: row.rank, revoked: row.revoked, end: instants("standings", row.end_us)? };
-        Ok((Some(standing), row.lease.map(LeaseId::new)))
+        let lease = row.lease.clone().map(LeaseId::new);
+        Ok((row.decode()?, lease))
+    }
+
+    /// What stands on a subject, without holding it.
+    pub async fn standing(&mut self, subject: &str) -> Result<Option<Standing>, StoreError> {
+        let row: Option<StandingRow> =
+            within!(self, FIND, |sql, conn| sqlx::query_as(sql).bind(subject).fetch_optional(conn).await)?;
+        Ok(row.map(StandingRow::decode).transpose()?.flatten())
     }
 
     pub async fn set_standing(

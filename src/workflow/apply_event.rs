@@ -14,7 +14,7 @@ use crate::{
         id::{self, LeaseId, PetitionName, Role},
         lease::{EndCause, Holding, Lease},
         person::Email,
-        petition::{CloseReason, PetitionState},
+        petition::{CloseReason, Petition, PetitionState},
         standing::{Standing, Weighing, outweighs},
     },
     store::{Origin, Purpose, Tx},
@@ -24,7 +24,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct IncomingEvent {
     pub wanted: Wanted,
-    pub holding: Holding,
+    /// `None` only for a revoke that names its petition, which is enough.
+    pub holding: Option<Holding>,
     /// The event's own time; the signature's where it has none.
     pub at: Timestamp,
     /// The sender's end, `None` for "until revoked".
@@ -63,34 +64,46 @@ impl Workflow {
             if event.wanted == Wanted::Grant {
                 return Ok(Applied::OwnPetition);
             }
-            // Taking away is always safe: end the lease as the sender says, whatever the version.
-            let Some(lease) = tx.lease_of(&own.name).await?.filter(|lease| lease.ended.is_none()) else {
+            if matches!(own.state, PetitionState::Closed { .. }) {
                 return Ok(Applied::Nothing);
-            };
-            let why = CloseReason::Revoked {
-                by: Email::parse(&event.actor).unwrap_or_else(|_| own.petitioner.email.clone()),
-                note: "revoked by a signed event from outside".to_owned(),
-            };
-            let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
-            if matches!(own.state, PetitionState::Granted { .. }) {
-                let own = self.close_granted(&mut tx, own, why, now, &cause, &mut entries).await?;
-                self.tell_petitioner(&mut tx, &own, Purpose::NewsEnded, now).await?;
-            } else {
-                self.end_held_lease(&mut tx, &lease, EndCause::Revoked, now, &cause, &mut entries).await?;
             }
-            tx.commit(now, &entries).await?;
+            self.revoke_own(&mut tx, own, event, now, &mut entries).await?;
+            tx.commit(&entries).await?;
             return Ok(Applied::Changed);
         }
         let changed = match (event.version, &event.petition) {
-            (Some(version), _) => self.apply_version(&mut tx, event, version, now, &mut entries).await?,
-            (None, Some(petition)) => self.apply_petition(&mut tx, event, petition, now, &mut entries).await?,
-            (None, None) => self.apply_time(&mut tx, event, now, &mut entries).await?,
+            (Some(version), _) if event.holding.is_some() => {
+                self.apply_version(&mut tx, event, version, now, &mut entries).await?
+            }
+            (_, Some(petition)) => self.apply_petition(&mut tx, event, petition, now, &mut entries).await?,
+            (_, None) => self.apply_time(&mut tx, event, now, &mut entries).await?,
         };
         if !changed {
             return Ok(Applied::Nothing);
         }
-        tx.commit(now, &entries).await?;
+        tx.commit(&entries).await?;
         Ok(Applied::Changed)
+    }
+
+    /// A revoke ends its petition for good, decided or not: taking away is always safe, whatever the version.
+    async fn revoke_own(
+        &self,
+        tx: &mut Tx,
+        own: Petition,
+        event: &IncomingEvent,
+        now: Timestamp,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<(), Error> {
+        entries.push(received(event, now));
+        let note = "revoked by a signed event from outside".to_owned();
+        let why = CloseReason::Revoked { by: Email::parse(&event.actor).ok(), note };
+        let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
+        let own = if own.state == PetitionState::Open {
+            self.close_open(tx, own, why, now, &cause, entries).await?
+        } else {
+            self.close_granted(tx, own, why, now, &cause, entries).await?
+        };
+        self.tell_petitioner(tx, &own, Purpose::NewsEnded, now).await
     }
 
     /// Another Latchkey's access: its highest version stands.
@@ -102,7 +115,8 @@ impl Workflow {
         now: Timestamp,
         entries: &mut Vec<AuditEntry>,
     ) -> Result<bool, Error> {
-        let subject = format!("version:{}", subject_of(&event.holding));
+        let Some(holding) = &event.holding else { return Ok(false) };
+        let subject = format!("version:{}", subject_of(holding));
         self.weigh(tx, event, &subject, Weighing::ByVersion, version, now, entries).await
     }
 
@@ -120,7 +134,8 @@ impl Workflow {
             return Ok(false);
         }
         if event.wanted == Wanted::Grant {
-            let subject = format!("petition:{petition}\n{}", subject_of(&event.holding));
+            let Some(holding) = &event.holding else { return Ok(false) };
+            let subject = format!("petition:{petition}\n{}", subject_of(holding));
             let rank = event.at.as_microsecond();
             return self.weigh(tx, event, &subject, Weighing::ByPetition, rank, now, entries).await;
         }
@@ -145,7 +160,8 @@ impl Workflow {
         now: Timestamp,
         entries: &mut Vec<AuditEntry>,
     ) -> Result<bool, Error> {
-        let subject = format!("time:{}", subject_of(&event.holding));
+        let Some(holding) = &event.holding else { return Ok(false) };
+        let subject = time_subject(holding);
         self.weigh(tx, event, &subject, Weighing::ByTime, event.at.as_microsecond(), now, entries).await
     }
 
@@ -168,18 +184,28 @@ impl Workflow {
         }
         let cause = Cause { actor: &event.actor, reason: &event.reason, via: Via::Webhook };
         entries.push(received(event, now));
-        let access = self.hold_access(tx, &event.holding, now).await?;
+        let Some(holding) = &event.holding else { return Ok(false) };
+        let access = self.hold_access(tx, holding, now).await?;
         let active = match &lease {
             Some(id) => tx.lease(id).await?.filter(|lease| lease.is_live(now)),
             None => None,
         };
         let lease = match event.wanted {
+            Wanted::Revoke if weighing == Weighing::ByTime => {
+                // It names nobody but person and customer, so it takes whatever was said before it.
+                for active in tx.leases_said_until(&access.id, event.at).await? {
+                    self.end_held_lease(tx, &active, EndCause::Revoked, now, &cause, entries).await?;
+                }
+                lease
+            }
             Wanted::Revoke => {
                 if let Some(active) = active {
                     self.end_held_lease(tx, &active, EndCause::Revoked, now, &cause, entries).await?;
                 }
                 lease
             }
+            // A bare revoke has taken it since, and was only heard first.
+            Wanted::Grant if weighing != Weighing::ByTime && revoked_since(tx, holding, event.at).await? => lease,
             // It is over already, and so is the lease whose end it would have moved.
             Wanted::Grant if event.end.is_some_and(|end| end <= now) => {
                 if let Some(active) = active {
@@ -188,7 +214,7 @@ impl Workflow {
                 lease
             }
             Wanted::Grant => {
-                let lease = self.grant_from_outside(tx, event, active, &access.id, now, entries).await?;
+                let lease = self.grant_from_outside(tx, event, holding, active, &access.id, now, entries).await?;
                 self.follow_access(tx, &access, now, &cause, entries).await?;
                 Some(lease)
             }
@@ -198,10 +224,12 @@ impl Workflow {
     }
 
     /// Begins the lease of a grant whose end is yet to come, or moves the end of the one that stands.
+    #[allow(clippy::too_many_arguments)]
     async fn grant_from_outside(
         &self,
         tx: &mut Tx,
         event: &IncomingEvent,
+        holding: &Holding,
         active: Option<Lease>,
         access: &id::AccessId,
         now: Timestamp,
@@ -214,13 +242,13 @@ impl Workflow {
         let entry = |kind, lease: &LeaseId| {
             AuditEntry::new(now, kind, event.actor.as_str(), Via::Webhook)
                 .petition(&petition)
-                .about(&event.holding.person, &event.holding.customer)
+                .about(&holding.person, &holding.customer)
                 .details(json!({
-                    "lease": lease.as_str(), "role": event.holding.role, "expires_at": expires_at.to_string(),
+                    "lease": lease.as_str(), "role": holding.role, "expires_at": expires_at.to_string(),
                 }))
         };
         if let Some(active) = active {
-            tx.move_lease(&active.id, expires_at, &petition).await?;
+            tx.move_lease(&active.id, expires_at, &petition, event.at).await?;
             entries.push(entry(AuditEvent::LeaseMoved, &active.id));
             return Ok(active.id);
         }
@@ -228,29 +256,42 @@ impl Workflow {
             id: id::lease_id(now, self.entropy.as_ref()),
             access: access.clone(),
             petition: petition.clone(),
-            holding: event.holding.clone(),
+            holding: holding.clone(),
             starts_at: now,
             expires_at,
             // Whoever granted it warns its holder.
             warn_at: None,
             ended: None,
         };
-        tx.insert_lease(&lease, Origin::Event).await?;
+        tx.insert_lease(&lease, Origin::Event { said_at: event.at }).await?;
         entries.push(entry(AuditEvent::LeaseBegan, &lease.id));
         Ok(lease.id)
     }
 }
 
+/// Whether a bare revoke on this access is as late as `at` or later.
+async fn revoked_since(tx: &mut Tx, holding: &Holding, at: Timestamp) -> Result<bool, Error> {
+    let standing = tx.standing(&time_subject(holding)).await?;
+    Ok(standing.is_some_and(|standing| standing.revoked && standing.rank >= at.as_microsecond()))
+}
+
 fn received(event: &IncomingEvent, now: Timestamp) -> AuditEntry {
     let mut entry = AuditEntry::new(now, AuditEvent::EventReceived, event.actor.as_str(), Via::Webhook)
-        .about(&event.holding.person, &event.holding.customer)
         .details(json!({
             "event": format!("access/{}", event.wanted.word()), "event_at": event.at.to_string(),
-            "end": event.end.map(|end| end.to_string()), "version": event.version, "role": event.holding.role,
+            "end": event.end.map(|end| end.to_string()), "version": event.version, "role": event.holding.as_ref().map(|holding| &holding.role),
             "reason": event.reason,
         }));
     entry.petition = event.petition.clone();
-    entry
+    match &event.holding {
+        Some(holding) => entry.about(&holding.person, &holding.customer),
+        None => entry,
+    }
+}
+
+/// Where bare events on an access are weighed.
+fn time_subject(holding: &Holding) -> String {
+    format!("time:{}", subject_of(holding))
 }
 
 /// Separated by a character that e-mails, ids and roles do not hold.

@@ -35,7 +35,7 @@ impl Workflow {
             let cause = Cause { actor: actor.facts.email.as_str(), reason: "done", via };
             let mut entries = Vec::new();
             let petition = self.close_granted(&mut tx, petition, CloseReason::Done, now, &cause, &mut entries).await?;
-            tx.commit(now, &entries).await?;
+            tx.commit(&entries).await?;
             Ok(petition)
         })
         .await
@@ -51,18 +51,12 @@ impl Workflow {
     ) -> Result<Petition, Error> {
         settle(|| async {
             let now = self.now();
-            let (mut tx, mut petition) = self.load_own(name, actor, signature, now).await?;
-            petition.state = petition
-                .state
-                .clone()
-                .close_undecided(now, CloseReason::Withdrawn)
-                .map_err(|_| Error::WrongState(Box::new(petition.clone())))?;
-            tx.set_petition_state(&petition.name, &petition.state).await?;
-            tx.touch_messages(&petition.name, now).await?;
-            let entry = AuditEntry::new(now, AuditEvent::PetitionWithdrawn, actor.facts.email.as_str(), via)
-                .petition(name.as_str())
-                .about(&petition.petitioner.email, &petition.customer);
-            tx.commit(now, &[entry]).await?;
+            let (mut tx, petition) = self.load_own(name, actor, signature, now).await?;
+            let cause = Cause { actor: actor.facts.email.as_str(), reason: "withdrawn", via };
+            let mut entries = Vec::new();
+            let petition =
+                self.close_open(&mut tx, petition, CloseReason::Withdrawn, now, &cause, &mut entries).await?;
+            tx.commit(&entries).await?;
             Ok(petition)
         })
         .await
@@ -78,16 +72,21 @@ impl Workflow {
                 return Err(Error::WrongState(Box::new(petition)));
             }
             let facts = petition_facts(&petition, labels.as_ref());
-            policy::may_review(&self.policy, &facts, &review.maker.facts, ClaimKind::Revoke)
-                .map_err(|why| Error::Forbidden(why.to_string()))?;
+            let maker = &review.maker.facts;
+            // Who approved it may take it back, even when the rule is gone or names others by now: when in doubt, no.
+            let approved = matches!(&petition.state, PetitionState::Granted { by, .. } if by.contains(&maker.email));
+            if !(approved && maker.full_member) {
+                policy::may_review(&self.policy, &facts, maker, ClaimKind::Revoke)
+                    .map_err(|why| Error::Forbidden(why.to_string()))?;
+            }
             let mut entries = Vec::new();
             self.make_claim(&mut tx, review, ClaimKind::Revoke, now, &mut entries).await?;
             let by = review.maker.facts.email.clone();
             let cause = Cause { actor: by.as_str(), reason: "revoked", via: review.via };
-            let why = CloseReason::Revoked { by: by.clone(), note: review.note.clone() };
+            let why = CloseReason::Revoked { by: Some(by.clone()), note: review.note.clone() };
             let petition = self.close_granted(&mut tx, petition, why, now, &cause, &mut entries).await?;
             self.tell_petitioner(&mut tx, &petition, Purpose::NewsEnded, now).await?;
-            tx.commit(now, &entries).await?;
+            tx.commit(&entries).await?;
             Ok(Reviewed::Closed(petition))
         })
         .await
@@ -110,6 +109,41 @@ impl Workflow {
         Ok((tx, petition))
     }
 
+    /// Closes a held petition that nobody granted.
+    pub(super) async fn close_open(
+        &self,
+        tx: &mut Tx,
+        mut petition: Petition,
+        why: CloseReason,
+        now: Timestamp,
+        cause: &Cause<'_>,
+        entries: &mut Vec<AuditEntry>,
+    ) -> Result<Petition, Error> {
+        let event = match &why {
+            CloseReason::Denied { .. } => AuditEvent::PetitionDenied,
+            CloseReason::Withdrawn => AuditEvent::PetitionWithdrawn,
+            CloseReason::Undecided => AuditEvent::PetitionUndecided,
+            CloseReason::Refused { .. } | CloseReason::Revoked { .. } | CloseReason::Expired | CloseReason::Done => {
+                AuditEvent::PetitionClosed
+            }
+        };
+        let (word, note) = (why.word(), note_of(&why));
+        petition.state = petition
+            .state
+            .clone()
+            .close_undecided(now, why)
+            .map_err(|_| Error::WrongState(Box::new(petition.clone())))?;
+        tx.set_petition_state(&petition.name, &petition.state).await?;
+        tx.touch_messages(&petition.name, now).await?;
+        entries.push(
+            AuditEntry::new(now, event, cause.actor, cause.via)
+                .petition(petition.name.as_str())
+                .about(&petition.petitioner.email, &petition.customer)
+                .details(json!({ "why": word, "note": note })),
+        );
+        Ok(petition)
+    }
+
     /// Ends the lease of a held, granted petition, closes the petition, and lets the access follow.
     pub(super) async fn close_granted(
         &self,
@@ -129,18 +163,13 @@ impl Workflow {
             | CloseReason::Withdrawn
             | CloseReason::Undecided => EndCause::Revoked,
         };
-        let note = match &why {
-            CloseReason::Revoked { note, .. } => note.clone(),
-            _ => String::new(),
-        };
-        let word = why.word();
+        let (word, note) = (why.word(), note_of(&why));
         petition.state = petition
             .state
             .clone()
             .close_granted(now, why)
             .map_err(|_| Error::WrongState(Box::new(petition.clone())))?;
         tx.set_petition_state(&petition.name, &petition.state).await?;
-        tx.touch_messages(&petition.name, now).await?;
         entries.push(
             AuditEntry::new(now, AuditEvent::PetitionClosed, cause.actor, cause.via)
                 .petition(petition.name.as_str())
@@ -150,6 +179,8 @@ impl Workflow {
         if let Some(lease) = tx.lease_of(&petition.name).await? {
             self.end_held_lease(tx, &lease, end, now, cause, entries).await?;
         }
+        // After the deliveries, as whoever records one takes the rows in that order too.
+        tx.touch_messages(&petition.name, now).await?;
         Ok(petition)
     }
 
@@ -174,6 +205,14 @@ impl Workflow {
                 .details(json!({ "lease": lease.id.as_str(), "why": end.word(), "role": lease.holding.role })),
         );
         self.follow_access(tx, &access, now, cause, entries).await
+    }
+}
+
+fn note_of(why: &CloseReason) -> String {
+    match why {
+        CloseReason::Denied { note, .. } | CloseReason::Revoked { note, .. } => note.clone(),
+        CloseReason::Refused { because } => because.clone(),
+        CloseReason::Withdrawn | CloseReason::Undecided | CloseReason::Expired | CloseReason::Done => String::new(),
     }
 }
 

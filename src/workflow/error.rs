@@ -30,20 +30,3 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-impl Error {
-    /// Whether the same might work in a moment: nothing was stored.
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Store(StoreError::Unavailable(_) | StoreError::Conflict)
-            | Self::FactsMissing
-            | Self::Unavailable(_) => true,
-            Self::Store(StoreError::Inconsistent { .. } | StoreError::Other(_))
-            | Self::Invalid(_)
-            | Self::Forbidden(_)
-            | Self::NoSuchPetition(_)
-            | Self::WrongState(_)
-            | Self::Replayed => false,
-        }
-    }
-}

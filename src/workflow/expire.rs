@@ -4,7 +4,6 @@
 
 use super::{Error, Workflow, end_lease::system, settle};
 use crate::{
-    audit::{AuditEntry, AuditEvent},
     domain::{
         id::PetitionName,
         lease::{EndCause, Lease},
@@ -16,23 +15,46 @@ use crate::{
 /// How many leases end in one transaction: enough to share its commit, few enough to hold nobody up.
 const BATCH: i64 = 50;
 
-/// What one round did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expired {
-    /// There may be more.
-    Some,
-    Nothing,
-}
+/// Petitions that are listed at once; whatever is over comes in the next round.
+const MANY: i64 = 500;
+
+/// So many failures one after the other are not the rows' fault: the database is away, and the rest can wait.
+const GIVE_UP_AFTER: u32 = 3;
 
 impl Workflow {
-    /// Ends a batch of the leases whose time is up. Safe to run twice at once: whoever is second finds nothing to end.
-    pub async fn expire_leases(&self) -> Result<Expired, Error> {
-        let due = self.store.expired_leases(self.now(), BATCH).await?;
-        if due.is_empty() {
-            return Ok(Expired::Nothing);
+    /// Ends every lease whose time is up. One that cannot be ended now keeps none of the others from it; it is still
+    /// due. Safe to run twice at once: whoever is second finds nothing to end.
+    pub async fn expire_leases(&self) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let due = self.store.expired_leases(self.now(), after.as_ref(), BATCH).await?;
+            let Some(last) = due.last() else { return Ok(()) };
+            after = Some((last.expires_at, last.id.clone()));
+            if let Err(error) = settle(|| self.end_expired(&due)).await {
+                tracing::warn!(%error, leases = due.len(), "leases could not be ended together; ending each by itself");
+                self.end_one_by_one(&due).await?;
+            }
         }
-        settle(|| self.end_expired(&due)).await?;
-        Ok(Expired::Some)
+    }
+
+    async fn end_one_by_one(&self, due: &[Lease]) -> Result<(), Error> {
+        let mut failures = 0;
+        for lease in due {
+            match settle(|| self.end_expired(std::slice::from_ref(lease))).await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    tracing::error!(
+                        %error, lease = %lease.id,
+                        "a lease is over and could not be ended: the check denies, but nobody is told yet; trying again"
+                    );
+                    if failures == GIVE_UP_AFTER {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn end_expired(&self, due: &[Lease]) -> Result<(), Error> {
@@ -67,35 +89,34 @@ impl Workflow {
                 }
             }
         }
-        tx.commit(now, &entries).await?;
+        tx.commit(&entries).await?;
         Ok(())
     }
 
-    /// Closes a batch of the petitions that were not decided in time.
-    pub async fn close_undecided(&self) -> Result<Expired, Error> {
-        let due = self.store.undecided_petitions(self.now(), BATCH).await?;
-        for name in &due {
-            settle(|| self.close_one_undecided(name)).await?;
+    /// Closes every petition that was not decided in time; one that fails keeps none of the others from it.
+    pub async fn close_undecided(&self) -> Result<(), Error> {
+        let mut failed = None;
+        for name in &self.store.undecided_petitions(self.now(), MANY).await? {
+            if let Err(error) = settle(|| self.close_one_undecided(name)).await {
+                tracing::warn!(%error, petition = %name, "an undecided petition could not be closed; trying again");
+                failed = Some(error);
+            }
         }
-        Ok(if due.is_empty() { Expired::Nothing } else { Expired::Some })
+        failed.map_or(Ok(()), Err)
     }
 
     async fn close_one_undecided(&self, name: &PetitionName) -> Result<(), Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        let Some(mut petition) = tx.lock_petition(name).await? else { return Ok(()) };
+        let Some(petition) = tx.lock_petition(name).await? else { return Ok(()) };
         if petition.state != PetitionState::Open || petition.pending_until > now {
             return Ok(());
         }
-        petition.state = PetitionState::Closed { at: now, why: CloseReason::Undecided, granted: None };
-        tx.set_petition_state(name, &petition.state).await?;
-        tx.touch_messages(name, now).await?;
-        self.tell_petitioner(&mut tx, &petition, Purpose::NewsDecided, now).await?;
+        let mut entries = Vec::new();
         let cause = system("undecided");
-        let entry = AuditEntry::new(now, AuditEvent::PetitionUndecided, cause.actor, cause.via)
-            .petition(name.as_str())
-            .about(&petition.petitioner.email, &petition.customer);
-        tx.commit(now, &[entry]).await?;
+        let petition = self.close_open(&mut tx, petition, CloseReason::Undecided, now, &cause, &mut entries).await?;
+        self.tell_petitioner(&mut tx, &petition, Purpose::NewsDecided, now).await?;
+        tx.commit(&entries).await?;
         Ok(())
     }
 }

@@ -7,7 +7,6 @@
 //! May import: `domain`, `policy`, `audit`, `store`. To add a use case: one file, one `impl Workflow` in it.
 
 mod apply_event;
-mod chain_record;
 mod end_lease;
 mod error;
 mod expire;
@@ -16,6 +15,7 @@ mod open_petition;
 mod read;
 mod review_petition;
 mod sync_customers;
+mod tidy;
 mod tokens;
 mod warn;
 
@@ -26,10 +26,9 @@ use jiff::Timestamp;
 pub use self::{
     apply_event::{Applied, IncomingEvent},
     error::Error,
-    expire::Expired,
     open_petition::{Ask, Opened},
     read::{Story, Truth},
-    review_petition::{Review, Reviewed},
+    review_petition::{Review, Reviewed, petition_facts},
     sync_customers::{SourceRow, SyncError, Synced},
     tokens::NewToken,
 };

@@ -82,7 +82,7 @@ impl Workflow {
             // means that it is a replay, which answers the same.
             if let Some(signature) = &ask.signature {
                 tx.note_answered(signature, now, Some(&same.name)).await?;
-                tx.commit(now, &[]).await?;
+                tx.commit(&[]).await?;
             }
             return Ok(Opened::Same(same));
         }
@@ -100,14 +100,14 @@ impl Workflow {
         match admitted {
             Ok(admission) => {
                 self.announce(&mut tx, &petition, &admission, now).await?;
-                tx.commit(now, &[entry(AuditEvent::PetitionOpened).details(details)]).await?;
+                tx.commit(&[entry(AuditEvent::PetitionOpened).details(details)]).await?;
                 Ok(Opened::Open(petition))
             }
             Err(refusal) => {
                 let because = refusal.to_string();
                 let mut details = details;
                 details["because"] = json!(because);
-                tx.commit(now, &[entry(AuditEvent::PetitionRefused).details(details)]).await?;
+                tx.commit(&[entry(AuditEvent::PetitionRefused).details(details)]).await?;
                 Ok(Opened::Refused(petition, because))
             }
         }
@@ -181,7 +181,7 @@ impl Workflow {
             let dest = Dest::User(user.to_string());
             tx.insert_message(&NewMessage { id, petition: name, purpose: Purpose::Card, dest }, now).await?;
         }
-        tx.commit(now, &[]).await?;
+        tx.commit(&[]).await?;
         Ok(())
     }
 }

@@ -23,6 +23,8 @@ pub struct Story {
     pub provisionings: Vec<Provisioning>,
     /// Approvals that the rule demands in all, as the file says today.
     pub needed: usize,
+    /// The ticket in the reason and its address, where the file says what a ticket looks like and where it is.
+    pub ticket: Option<(String, String)>,
 }
 
 /// The answer to "may this person see this customer, now?".
@@ -43,7 +45,17 @@ impl Workflow {
         };
         let rule = self.rule_of(&petition).await?;
         let needed = rule.map_or(0, |rule| rule.require.iter().map(|line| line.count).sum());
-        Ok(Story { petition, claims, lease, provisionings, needed })
+        let ticket = self.ticket_in(&petition.reason);
+        Ok(Story { petition, claims, lease, provisionings, needed, ticket })
+    }
+
+    fn ticket_in(&self, reason: &str) -> Option<(String, String)> {
+        let access = &self.policy.access;
+        let ticket = access.ticket.as_ref()?.find(reason)?.as_str().to_owned();
+        // The pattern is the operator's, what it found is the petitioner's: it must not reach out of its place.
+        let escaped: String = url::form_urlencoded::byte_serialize(ticket.as_bytes()).collect();
+        let address = access.ticket_url.as_ref()?.replace("{ticket}", &escaped);
+        Some((ticket, address))
     }
 
     /// The rule that decides about a petition today, as the customer's labels and the file are now.

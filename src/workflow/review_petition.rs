@@ -79,7 +79,7 @@ impl Workflow {
         match policy::judge(&self.policy, &facts, &judged) {
             Verdict::Wait { .. } => {
                 tx.touch_messages(&petition.name, now).await?;
-                tx.commit(now, &entries).await?;
+                tx.commit(&entries).await?;
                 Ok(Reviewed::Counted(petition))
             }
             Verdict::NoRule => {
@@ -112,7 +112,7 @@ impl Workflow {
                 self.begin_lease(&mut tx, &granted, until, now, review.via, granter, &mut entries).await?;
                 tx.touch_messages(&granted.name, now).await?;
                 self.tell_petitioner(&mut tx, &granted, Purpose::NewsDecided, now).await?;
-                tx.commit(now, &entries).await?;
+                tx.commit(&entries).await?;
                 Ok(Reviewed::Granted { petition: granted, until, shortened: shortened_from.is_some() })
             }
         }
@@ -126,7 +126,7 @@ impl Workflow {
     async fn try_deny(&self, review: &Review) -> Result<Reviewed, Error> {
         let now = self.now();
         let mut tx = self.store.begin().await?;
-        let (mut petition, labels) = self.load_for_review(&mut tx, review, now).await?;
+        let (petition, labels) = self.load_for_review(&mut tx, review, now).await?;
         if petition.state != PetitionState::Open {
             return Err(Error::WrongState(Box::new(petition)));
         }
@@ -136,22 +136,11 @@ impl Workflow {
         let mut entries = Vec::new();
         self.make_claim(&mut tx, review, ClaimKind::Deny, now, &mut entries).await?;
         let by = review.maker.facts.email.clone();
+        let cause = Cause { actor: by.as_str(), reason: "denied", via: review.via };
         let why = CloseReason::Denied { by: by.clone(), note: review.note.clone() };
-        petition.state = petition
-            .state
-            .clone()
-            .close_undecided(now, why)
-            .map_err(|_| Error::WrongState(Box::new(petition.clone())))?;
-        tx.set_petition_state(&petition.name, &petition.state).await?;
-        tx.touch_messages(&petition.name, now).await?;
+        let petition = self.close_open(&mut tx, petition, why, now, &cause, &mut entries).await?;
         self.tell_petitioner(&mut tx, &petition, Purpose::NewsDecided, now).await?;
-        entries.push(
-            AuditEntry::new(now, AuditEvent::PetitionDenied, by.as_str(), review.via)
-                .petition(petition.name.as_str())
-                .about(&petition.petitioner.email, &petition.customer)
-                .details(json!({ "note": review.note })),
-        );
-        tx.commit(now, &entries).await?;
+        tx.commit(&entries).await?;
         Ok(Reviewed::Closed(petition))
     }
 
@@ -262,9 +251,11 @@ impl Workflow {
     }
 }
 
-pub(super) fn petition_facts<'a>(petition: &'a Petition, labels: Option<&'a Labels>) -> PetitionFacts<'a> {
+/// What the policy needs of a petition; `labels` are the customer's of today.
+pub fn petition_facts<'a>(petition: &'a Petition, labels: Option<&'a Labels>) -> PetitionFacts<'a> {
     PetitionFacts {
         petitioner: &petition.petitioner.email,
+        petitioner_slack: petition.petitioner.slack.as_ref(),
         filed_by: &petition.filed_by,
         labels,
         length: petition.length,

@@ -154,7 +154,7 @@ impl Workflow {
             if moved == 0 {
                 return Ok(());
             }
-            tx.commit(now, &[synced_entry(now, moved, 0)]).await?;
+            tx.commit(&[synced_entry(now, moved, 0)]).await?;
         }
     }
 
@@ -173,7 +173,7 @@ impl Workflow {
             let now = self.now();
             let mut tx = self.store.begin().await?;
             tx.remove_customers(&RemovedCustomers(ids.to_vec()), now).await?;
-            tx.commit(now, &[synced_entry(now, 0, ids.len() as u64)]).await?;
+            tx.commit(&[synced_entry(now, 0, ids.len() as u64)]).await?;
         }
         Ok(())
     }

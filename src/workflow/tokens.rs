@@ -50,7 +50,7 @@ impl Workflow {
             "token": token.id.as_str(), "email": token.email, "scopes": token.scopes, "name": token.label,
             "expires_at": token.expires_at.map(|at| at.to_string()),
         }));
-        tx.commit(now, &[entry]).await?;
+        tx.commit(&[entry]).await?;
         Ok(token)
     }
 
@@ -61,7 +61,7 @@ impl Workflow {
         let Some(token) = tx.revoke_token(token, now).await? else { return Ok(false) };
         let entry = AuditEntry::new(now, AuditEvent::TokenRevoked, OPERATOR, Via::CommandLine)
             .details(json!({ "token": token.id.as_str(), "email": token.email }));
-        tx.commit(now, &[entry]).await?;
+        tx.commit(&[entry]).await?;
         Ok(true)
     }
 }

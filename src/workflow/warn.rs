@@ -1,14 +1,14 @@
 //! The end is near: the holder is told once, in time to finish or to ask again.
 
-use super::{Error, Expired, Workflow};
+use super::{Error, Workflow};
 use crate::{domain::id::PetitionName, store::Purpose};
 
 /// Few enough to hold nobody up.
 const BATCH: i64 = 50;
 
 impl Workflow {
-    /// Owes a batch of holders their warning.
-    pub async fn warn_holders(&self) -> Result<Expired, Error> {
+    /// Owes a batch of holders their warning; whether there may be more.
+    pub async fn warn_holders(&self) -> Result<bool, Error> {
         let now = self.now();
         let due = self.store.warnable_leases(now, BATCH).await?;
         for lease in &due {
@@ -21,8 +21,8 @@ impl Workflow {
                 self.tell_petitioner(&mut tx, &petition, Purpose::NewsWarning, now).await?;
                 tx.touch_messages(&name, now).await?;
             }
-            tx.commit(now, &[]).await?;
+            tx.commit(&[]).await?;
         }
-        Ok(if due.is_empty() { Expired::Nothing } else { Expired::Some })
+        Ok(!due.is_empty())
     }
 }

@@ -3,7 +3,7 @@
 use super::{Press, review::gather};
 use crate::{
     domain::petition::{ClaimKind, PetitionState},
-    policy::{self, PetitionFacts},
+    policy,
     slack::{
         Slack,
         inbound::View,
@@ -12,7 +12,7 @@ use crate::{
             deny::{REASON_BLOCK, REASON_INPUT, deny_modal},
         },
     },
-    workflow::Error,
+    workflow::{Error, petition_facts},
 };
 
 /// Opens the form, for those who may deny. Slack's trigger lives three seconds, so it is opened from here.
@@ -23,12 +23,7 @@ pub(super) async fn open(slack: &Slack, press: &Press<'_>) -> Result<Option<Cont
         return Err(Error::WrongState(Box::new(story.petition)));
     }
     let customer = slack.workflow.store().customer_ever(story.petition.customer.as_str()).await?;
-    let facts = PetitionFacts {
-        petitioner: &story.petition.petitioner.email,
-        filed_by: &story.petition.filed_by,
-        labels: customer.as_ref().map(|customer| &customer.labels),
-        length: story.petition.length,
-    };
+    let facts = petition_facts(&story.petition, customer.as_ref().map(|customer| &customer.labels));
     policy::may_review(slack.workflow.policy(), &facts, &review.maker.facts, ClaimKind::Deny)
         .map_err(|why| Error::Forbidden(why.to_string()))?;
     let trigger = press.trigger_id.unwrap_or_default();

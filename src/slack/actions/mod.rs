@@ -7,6 +7,8 @@ mod deny;
 mod own;
 mod review;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -30,8 +32,15 @@ struct Press<'a> {
     signature: &'a str,
 }
 
-/// Does what the pressed buttons say. What a person must know about it is sent to them afterwards.
-pub(super) async fn pressed(slack: &Slack, interaction: &Interaction, signature: &str) {
+/// Does what the pressed buttons say, and tells the person what they must know about it. It runs to its end by itself:
+/// Slack is answered in time whether or not it has got there, and what was begun is not broken off half-way.
+pub(super) async fn pressed(slack: Arc<Slack>, interaction: Interaction, signature: String) {
+    let worker = slack.clone();
+    let act = slack.afterwards.spawn(async move { press_all(&worker, &interaction, &signature).await });
+    let _ = tokio::time::timeout(BUDGET, act).await;
+}
+
+async fn press_all(slack: &Slack, interaction: &Interaction, signature: &str) {
     let Some(user) = interaction.user_id() else { return };
     for pressed in interaction.actions.iter().flatten() {
         let (Some(id), Some(value)) = (pressed.action_id.as_deref(), pressed.value.as_deref()) else { continue };
@@ -42,23 +51,20 @@ pub(super) async fn pressed(slack: &Slack, interaction: &Interaction, signature:
             trigger_id: interaction.trigger_id.as_deref(),
             signature,
         };
-        let act = async {
-            match id {
-                action::APPROVE => review::approve(slack, &press).await,
-                action::REVOKE => review::revoke(slack, &press).await,
-                action::DENY => deny::open(slack, &press).await,
-                action::DONE => own::give_back(slack, &press).await,
-                action::WITHDRAW => own::withdraw(slack, &press).await,
-                _ => {
-                    metrics::counter!("latchkey_slack_unknown_payloads_total").increment(1);
-                    Ok(None)
-                }
+        let act = match id {
+            action::APPROVE => review::approve(slack, &press).await,
+            action::REVOKE => review::revoke(slack, &press).await,
+            action::DENY => deny::open(slack, &press).await,
+            action::DONE => own::give_back(slack, &press).await,
+            action::WITHDRAW => own::withdraw(slack, &press).await,
+            _ => {
+                metrics::counter!("latchkey_slack_unknown_payloads_total").increment(1);
+                Ok(None)
             }
         };
-        let said = match tokio::time::timeout(BUDGET, act).await {
-            Ok(Ok(said)) => said,
-            Ok(Err(error)) => explain(slack, &error).await,
-            Err(_) => Some(answer::not_stored("It took too long.")),
+        let said = match act {
+            Ok(said) => said,
+            Err(error) => explain(slack, &error).await,
         };
         if let Some(content) = said {
             tell(slack, interaction, user, content);
@@ -67,7 +73,25 @@ pub(super) async fn pressed(slack: &Slack, interaction: &Interaction, signature:
 }
 
 /// `Some`: what is wrong, by the block it belongs to; the form stays open.
-pub(super) async fn submitted(slack: &Slack, interaction: &Interaction, signature: &str) -> Option<Map<String, Value>> {
+pub(super) async fn submitted(
+    slack: Arc<Slack>,
+    interaction: Interaction,
+    signature: String,
+) -> Option<Map<String, Value>> {
+    let worker = slack.clone();
+    let act = slack.afterwards.spawn(async move { submit(&worker, &interaction, &signature).await });
+    let content = match tokio::time::timeout(BUDGET, act).await {
+        Ok(Ok(said)) => said,
+        Ok(Err(_)) => Some(answer::not_stored("Something went wrong here.")),
+        Err(_) => Some(answer::under_way()),
+    };
+    content.map(|content| {
+        let sentence = Value::String(content.text);
+        Map::from_iter([(super::views::deny::REASON_BLOCK.to_owned(), sentence)])
+    })
+}
+
+async fn submit(slack: &Slack, interaction: &Interaction, signature: &str) -> Option<Content> {
     let (user, view) = (interaction.user_id()?, interaction.view.as_ref()?);
     if view.callback_id.as_deref() != Some(DENY_CALLBACK) {
         metrics::counter!("latchkey_slack_unknown_payloads_total").increment(1);
@@ -80,16 +104,10 @@ pub(super) async fn submitted(slack: &Slack, interaction: &Interaction, signatur
         trigger_id: None,
         signature,
     };
-    let denied = tokio::time::timeout(BUDGET, deny::submit(slack, &press, view)).await;
-    let content = match denied {
-        Ok(Ok(said)) => said,
-        Ok(Err(error)) => explain(slack, &error).await,
-        Err(_) => Some(answer::not_stored("It took too long.")),
-    };
-    content.map(|content| {
-        let sentence = Value::String(content.text);
-        Map::from_iter([(super::views::deny::REASON_BLOCK.to_owned(), sentence)])
-    })
+    match deny::submit(slack, &press, view).await {
+        Ok(said) => said,
+        Err(error) => explain(slack, &error).await,
+    }
 }
 
 /// What a person is told when an act did not happen; `None` when there is nothing to say.

@@ -9,7 +9,7 @@ use crate::{
         length,
         petition::{CloseReason, Petition, PetitionState},
     },
-    policy::{self, PetitionFacts},
+    policy,
     slack::{
         Slack,
         directory::Freshness,
@@ -17,7 +17,7 @@ use crate::{
         views::{Content, answer},
     },
     store::{CustomerLookup, StoreError},
-    workflow::{Ask, Error, Opened},
+    workflow::{Ask, Error, Opened, petition_facts},
 };
 
 pub(super) async fn run(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Content {
@@ -120,12 +120,7 @@ async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Er
     let Some(rule) = slack.workflow.rule_of(petition).await? else {
         return Ok(answer::opened(petition, Vec::new(), 0));
     };
-    let facts = PetitionFacts {
-        petitioner: &petition.petitioner.email,
-        filed_by: &petition.filed_by,
-        labels: None,
-        length: petition.length,
-    };
+    let facts = petition_facts(petition, None);
     let reviewers = policy::reviewers_of(slack.workflow.policy(), rule, &facts);
     let people = reviewers.emails.iter().map(ToString::to_string);
     let groups = reviewers.slack_groups.iter().map(|_| "a Slack group of reviewers".to_owned());

@@ -16,6 +16,11 @@ use crate::domain::length;
 /// Runs a command and says what came of it, to the person who typed it alone.
 pub(super) async fn run(slack: &Slack, command: &SlashCommand, signature: &str) -> Content {
     let policy = slack.workflow.policy();
+    if command.text.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("break-glass")) {
+        let sentence =
+            "Break-glass is not part of this version. Ask with /access, and tell a reviewer that it is urgent.";
+        return answer::click_refused(sentence);
+    }
     let parsed = if policy.access.roles.is_empty() {
         parser::parse_without_roles(&command.text)
     } else {

@@ -96,6 +96,15 @@ pub fn not_stored(why: &str) -> Content {
     Message::new(&line.say(if lower.contains("try again") { "" } else { "Try again in a moment." })).finish()
 }
 
+/// Slack had to be answered before it was done.
+pub fn under_way() -> Content {
+    Message::new(&Line::new(
+        "This takes longer than usual. The messages here will show what came of it; if none does in a minute, try \
+         again: a repeat within a minute is the same petition.",
+    ))
+    .finish()
+}
+
 /// It is no command: what was wrong, what was understood all the same, and the command that would do.
 pub fn misunderstood(what: &Misunderstood, corrected: &str) -> Content {
     let (line, rest) = match what {
@@ -181,7 +190,8 @@ pub fn already(petition: &Petition, claims: &[Claim]) -> Content {
                     Line::new("This was already cancelled by ").then(&one(&petition.petitioner.email))
                 }
                 CloseReason::Undecided => Line::new("This is closed, because nobody decided it in time"),
-                CloseReason::Revoked { by, .. } => Line::new("This was already revoked by ").then(&one(by)),
+                CloseReason::Revoked { by: Some(by), .. } => Line::new("This was already revoked by ").then(&one(by)),
+                CloseReason::Revoked { by: None, .. } => Line::new("This was already revoked from outside"),
                 CloseReason::Expired => Line::new("This access is already over: its time was up"),
                 CloseReason::Done => {
                     Line::new("This access was already given back by ").then(&one(&petition.petitioner.email))

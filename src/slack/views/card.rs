@@ -62,6 +62,7 @@ pub fn card(story: &Story, now: Timestamp) -> Content {
 fn open(story: &Story) -> Content {
     let petition = &story.petition;
     let name = petition.name.as_str();
+    let ticket = story.ticket.as_ref().map(|(ticket, address)| Line::new("Ticket ").link(address, ticket));
     let line = Line::default().person(&petition.petitioner).say(" asks for ").then(&words::access(petition));
     let mut line = line.say(&format!(" for {}.", length::show(petition.length)));
     if petition.filed_by != petition.petitioner.email {
@@ -73,6 +74,7 @@ fn open(story: &Story) -> Content {
     let next = next.at(petition.pending_until, DateStyle::Moment).say(".");
     Message::new(&line)
         .quote("Reason", &petition.reason)
+        .note(&ticket.unwrap_or_default())
         .note(&rule(petition, next))
         .buttons(vec![
             Button::new(action::APPROVE, "Approve", name).primary(),

@@ -78,6 +78,13 @@ impl Line {
         self
     }
 
+    /// A label that leads somewhere.
+    pub fn link(mut self, address: &str, label: &str) -> Self {
+        self.shown.push_str(&text::link(address, label));
+        self.alone.push_str(&text::mrkdwn_user_text(label, NAME));
+        self
+    }
+
     /// Mentioned, with the name for those whose client shows none.
     pub fn person(mut self, person: &Person) -> Self {
         let called = if person.name.trim().is_empty() { person.email.as_str() } else { &person.name };

@@ -58,7 +58,7 @@ pub fn denied(note: &str) -> CloseReason {
 }
 
 pub fn revoked(note: &str) -> CloseReason {
-    CloseReason::Revoked { by: email("cy"), note: note.to_owned() }
+    CloseReason::Revoked { by: Some(email("cy")), note: note.to_owned() }
 }
 
 /// Ana asks for AcmeCorp; Bo has approved once there is anything to approve, Cy has closed it.
@@ -102,7 +102,7 @@ pub fn story(state: PetitionState) -> Story {
         state,
         version: 1,
     };
-    Story { petition, claims, lease, provisionings: Vec::new(), needed: 1 }
+    Story { petition, claims, lease, provisionings: Vec::new(), needed: 1, ticket: None }
 }
 
 /// Every state that a petition can be in.

@@ -177,7 +177,10 @@ pub fn closed(petition: &Petition, claims: &[Claim], at: Timestamp, why: &CloseR
         CloseReason::Undecided => {
             moment(Line::default().strong("Closed").say(" undecided, ")).say(": nobody decided in time.")
         }
-        CloseReason::Revoked { by: email, .. } => moment(by("Revoked", email)).say("."),
+        CloseReason::Revoked { by: Some(email), .. } => moment(by("Revoked", email)).say("."),
+        CloseReason::Revoked { by: None, .. } => {
+            moment(Line::default().strong("Revoked").say(" by the system that sent the event, ")).say(".")
+        }
         CloseReason::Expired => moment(Line::default().strong("Ended").say(", ")).say(": the time was up."),
         CloseReason::Done => moment(by("Given back", &petition.petitioner.email)).say("."),
     }
@@ -200,7 +203,10 @@ pub fn closed_for_petitioner(petition: &Petition, claims: &[Claim], at: Timestam
         CloseReason::Undecided => {
             moment(Line::new("Nobody decided your petition for ").then(&what).say(" in time, so it was closed, "))
         }
-        CloseReason::Revoked { by, .. } => moment(called(by).say(" revoked your ").then(&what).say(", "))
+        CloseReason::Revoked { by: None, .. } => {
+            moment(Line::new("A signed event from outside revoked your ").then(&what).say(", "))
+        }
+        CloseReason::Revoked { by: Some(by), .. } => moment(called(by).say(" revoked your ").then(&what).say(", "))
             .say(" Talk to ")
             .then(&called(by))
             .say(" before you ask again."),

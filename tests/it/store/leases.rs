@@ -107,7 +107,7 @@ both_databases! {
         drop(tx);
         // Other spaces' petitions are known by the words of their events, and may have several.
         for _ in 0..2 {
-            insert_lease(&store, &lease(&access, &anas(), "p2", morning() + hours(4)), Origin::Event).await;
+            insert_lease(&store, &lease(&access, &anas(), "p2", morning() + hours(4)), Origin::Event { said_at: morning() }).await;
         }
         assert_eq!(store.lease_of(&PetitionName::new("p2")).await.unwrap(), None, "not of our own space");
         let mut tx = store.begin().await.unwrap();
@@ -148,7 +148,7 @@ both_databases! {
         let ends = morning() + hours(1);
         insert_lease(&store, &lease(&plain, &anas(), "p1", ends), Origin::Space).await;
         let longer = lease(&strong, &with_role, "p2", ends + hours(1));
-        insert_lease(&store, &longer, Origin::Event).await;
+        insert_lease(&store, &longer, Origin::Event { said_at: morning() }).await;
         let micro = jiff::SignedDuration::from_micros(1);
         let held = async |at| {
             let mut held = store.held(&email("ana"), "123", at).await.unwrap();
@@ -184,16 +184,16 @@ both_databases! {
         let store = db.store().await;
         let access = access(&store, &anas()).await;
         let mut lease = lease(&access, &anas(), "p1", morning() + hours(1));
-        insert_lease(&store, &lease, Origin::Event).await;
+        insert_lease(&store, &lease, Origin::Event { said_at: morning() }).await;
         let mut tx = store.begin().await.unwrap();
-        tx.move_lease(&lease.id, morning() + hours(9), "p2").await.unwrap();
+        tx.move_lease(&lease.id, morning() + hours(9), "p2", morning()).await.unwrap();
         commit(tx).await;
         lease.expires_at = morning() + hours(9);
         lease.petition = "p2".to_owned();
         let mut tx = store.begin().await.unwrap();
         assert_eq!(tx.lease(&lease.id).await.unwrap(), Some(lease.clone()));
         tx.end_lease(&lease.id, morning(), EndCause::Revoked).await.unwrap();
-        tx.move_lease(&lease.id, morning() + hours(20), "p3").await.unwrap();
+        tx.move_lease(&lease.id, morning() + hours(20), "p3", morning()).await.unwrap();
         let ended = tx.lease(&lease.id).await.unwrap().unwrap();
         assert_eq!((ended.expires_at, ended.petition.as_str()), (morning() + hours(9), "p2"), "an end is final");
     }
@@ -206,7 +206,7 @@ both_databases! {
             lease.warn_at = Some(lease.expires_at - minutes(10));
             insert_lease(&store, lease, Origin::Space).await;
         }
-        let expired = async |at, limit| store.expired_leases(at, limit).await.unwrap();
+        let expired = async |at, limit| store.expired_leases(at, None, limit).await.unwrap();
         assert!(expired(morning() + minutes(59), 9).await.is_empty());
         assert_eq!(expired(morning() + hours(2), 9).await, leases[..2]);
         assert_eq!(expired(morning() + hours(3), 1).await, leases[..1], "the oldest first");

@@ -56,7 +56,7 @@ fn petition(name: &str) -> Petition {
 }
 
 async fn commit(tx: Tx) {
-    tx.commit(morning(), &[]).await.unwrap();
+    tx.commit(&[]).await.unwrap();
 }
 
 async fn insert_petition(store: &Store, petition: &Petition) {

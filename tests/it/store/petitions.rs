@@ -89,7 +89,7 @@ both_databases! {
         for (number, states) in [
             vec![granted.clone(), closed(CloseReason::Expired, Some(at))],
             vec![granted.clone(), closed(CloseReason::Done, Some(at))],
-            vec![granted, closed(CloseReason::Revoked { by: by(), note: note() }, Some(at))],
+            vec![granted, closed(CloseReason::Revoked { by: Some(by()), note: note() }, Some(at))],
             vec![closed(CloseReason::Denied { by: by(), note: note() }, None)],
             vec![closed(CloseReason::Withdrawn, None)],
             vec![closed(CloseReason::Undecided, None)],
@@ -237,9 +237,9 @@ both_databases! {
         let mut tx = store.begin().await.unwrap();
         tx.insert_petition(&petition("p1"), "p1").await.unwrap();
         let broken = AuditEntry { actor: "nul \0 in a text".to_owned(), ..entry.clone() };
-        let result = tx.commit(morning(), &[entry.clone(), broken]).await;
+        let result = tx.commit(&[entry.clone(), broken]).await;
         let there = store.petition(&petition("p1").name).await.unwrap().is_some();
-        store.chain_audit(morning()).await.unwrap();
+        store.chain_audit().await.unwrap();
         let entries = store.audit_page(0, "").await.unwrap().unwrap().len();
         // SQLite keeps such a text, PostgreSQL refuses it; either way both happen, or neither.
         assert_eq!((result.is_ok(), there, entries), if result.is_ok() { (true, true, 2) } else { (false, false, 0) });

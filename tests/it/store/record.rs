@@ -20,7 +20,7 @@ async fn write(store: &Store, numbers: std::ops::Range<i64>) {
                 .about(&email("ana"), &CustomerId::new("123"))
                 .details(json!({ "note": format!("“{number}”"), "number": number }));
         let tx = store.begin().await.unwrap();
-        tx.commit(morning(), &[entry]).await.unwrap();
+        tx.commit(&[entry]).await.unwrap();
     }
 }
 
@@ -41,11 +41,11 @@ both_databases! {
         let store = db.store().await;
         write(&store, 0..3).await;
         assert!(verify(&store).await.unwrap().is_empty(), "an entry is exported once it is chained");
-        store.chain_audit(morning()).await.unwrap();
+        store.chain_audit().await.unwrap();
         let first = verify(&store).await.unwrap();
         write(&store, 3..5).await;
-        store.chain_audit(morning()).await.unwrap();
-        store.chain_audit(morning()).await.unwrap();
+        store.chain_audit().await.unwrap();
+        store.chain_audit().await.unwrap();
         let all = verify(&store).await.unwrap();
         assert_eq!(all.iter().map(|entry| entry.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         let actors: Vec<&str> = all.iter().map(|entry| entry.actor.as_str()).collect();
@@ -60,8 +60,8 @@ both_databases! {
         let store = db.store().await;
         write(&store, 7..8).await;
         let plain = AuditEntry::new(morning(), AuditEvent::CustomersSynced, "system", Via::Worker);
-        store.begin().await.unwrap().commit(morning(), &[plain]).await.unwrap();
-        store.chain_audit(morning()).await.unwrap();
+        store.begin().await.unwrap().commit(&[plain]).await.unwrap();
+        store.chain_audit().await.unwrap();
         let lines: Vec<Value> = verify(&store)
             .await
             .unwrap()
@@ -84,7 +84,7 @@ both_databases! {
     async fn whatever_is_altered_is_found(db: TestDb) {
         let store = db.store().await;
         write(&store, 1..6).await;
-        store.chain_audit(morning()).await.unwrap();
+        store.chain_audit().await.unwrap();
         assert_eq!(verify(&store).await.unwrap().len(), 5);
         for (set, reset) in [
             ("actor = 'system'", "actor = 'actor 3'"),
@@ -107,7 +107,7 @@ both_databases! {
     async fn whatever_is_removed_or_slipped_in_is_found(db: TestDb) {
         let store = db.store().await;
         write(&store, 1..6).await;
-        store.chain_audit(morning()).await.unwrap();
+        store.chain_audit().await.unwrap();
         raw(&store, "DELETE FROM audit WHERE position = 2").await;
         assert_eq!(verify(&store).await.unwrap_err(), ChainFault::Missing(2));
         // Closing the gap does not help: each hash covers its place.
@@ -131,7 +131,7 @@ both_databases! {
                 tokio::spawn(async move {
                     for step in 0..5 {
                         write(&store, number * 100 + step..number * 100 + step + 1).await;
-                        store.chain_audit(morning()).await.unwrap();
+                        store.chain_audit().await.unwrap();
                     }
                 })
             })
@@ -139,7 +139,7 @@ both_databases! {
         for one in working {
             one.await.unwrap();
         }
-        store.chain_audit(morning()).await.unwrap();
+        store.chain_audit().await.unwrap();
         assert_eq!(verify(&store).await.unwrap().len(), 20);
     }
 
@@ -147,8 +147,8 @@ both_databases! {
         let store = db.store().await;
         let entries: Vec<AuditEntry> =
             (0..1_200).map(|n| AuditEntry::new(morning(), AuditEvent::ClaimMade, n.to_string(), Via::Slack)).collect();
-        store.begin().await.unwrap().commit(morning(), &entries).await.unwrap();
-        store.chain_audit(morning()).await.unwrap();
+        store.begin().await.unwrap().commit(&entries).await.unwrap();
+        store.chain_audit().await.unwrap();
         let all = verify(&store).await.unwrap();
         assert_eq!((all.len(), all[1_199].actor.as_str()), (1_200, "1199"));
         assert_eq!(store.audit_page(0, "").await.unwrap().unwrap().len(), 500);

@@ -80,7 +80,7 @@ fn event(mode: Mode, word: &Word, customer: &str, base: Timestamp) -> IncomingEv
     let petition = if mode == Mode::Version { word.rank } else { i64::from(word.petition) };
     IncomingEvent {
         wanted: if word.revoke { Wanted::Revoke } else { Wanted::Grant },
-        holding: holding(PEOPLE[word.person], customer, None),
+        holding: Some(holding(PEOPLE[word.person], customer, None)),
         at: base + minutes(word.rank),
         end: word.end.filter(|_| !word.revoke).map(|end| base + hours(end)),
         petition: (mode != Mode::Time).then(|| format!("{customer}/{petition}")),
@@ -192,12 +192,12 @@ both_databases! {
     async fn a_grant_from_outside_always_ends(db: TestDb) {
         let office = Office::new(&db).await;
         for (customer, end) in [("1", None), ("2", Some(morning() + hours(900)))] {
-            let event = IncomingEvent { holding: holding("ana", customer, None), end, ..grant() };
+            let event = IncomingEvent { holding: Some(holding("ana", customer, None)), end, ..grant() };
             assert_eq!(office.workflow.apply_event(&event).await.unwrap(), Applied::Changed);
             let held = office.store.held(&email("ana"), customer, morning()).await.unwrap();
             assert_eq!(held[0].expires_at, morning() + hours(24), "the maximum from now");
         }
-        let over = IncomingEvent { holding: holding("ana", "3", None), end: Some(morning()), ..grant() };
+        let over = IncomingEvent { holding: Some(holding("ana", "3", None)), end: Some(morning()), ..grant() };
         office.workflow.apply_event(&over).await.unwrap();
         assert!(!office.may("ana", "3").await);
     }

@@ -134,7 +134,7 @@ both_databases! {
         office.workflow.revoke(&review).await.unwrap();
         assert!(!office.may("ana", "123").await);
         assert_eq!(told(&office, &petition).await.wanted, Wanted::Revoke);
-        let why = CloseReason::Revoked { by: email("cy"), note: "wrong customer".to_owned() };
+        let why = CloseReason::Revoked { by: Some(email("cy")), note: "wrong customer".to_owned() };
         let closed = PetitionState::Closed { at: morning(), why, granted: Some(morning()) };
         assert_eq!(state(&office, &petition).await, closed);
         let again = office.workflow.revoke(&review).await;

@@ -11,7 +11,7 @@ const KEEP_JOBS: SignedDuration = SignedDuration::from_mins(5);
 impl Workflow {
     /// Ties every entry that is not yet in the chain to those before it.
     pub async fn chain_record(&self) -> Result<(), Error> {
-        Ok(self.store.chain_audit(self.now()).await?)
+        Ok(self.store.chain_audit().await?)
     }
 
     /// Chains the record, forgets answered requests whose replay would be stale, and clears the job queue, which
