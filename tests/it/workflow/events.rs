@@ -248,8 +248,39 @@ both_databases! {
         assert!(!office.may("ana", "123").await);
         let state = office.store.petition(&petition.name).await.unwrap().unwrap().state;
         assert_eq!(state, PetitionState::Open);
-        assert_eq!(office.workflow.apply_event(&named(revoke())).await.unwrap(), Applied::Nothing);
-        assert_eq!(office.record_of(&petition.name).await, ["petition.opened"]);
+    }
+
+    async fn a_revoke_from_outside_ends_an_open_petition_for_good(db: TestDb) {
+        let office = Office::new(&db).await;
+        let petition = office.open("ana", "123", hours(4)).await;
+        let event = IncomingEvent { petition: Some(petition.name.to_string()), holding: None, ..revoke() };
+        assert_eq!(office.workflow.apply_event(&event).await.unwrap(), Applied::Changed);
+        assert_eq!(office.record_of(&petition.name).await, ["petition.opened", "event.received", "petition.closed"]);
+        assert!(office.workflow.approve(&office.review(&petition.name, "bo")).await.is_err());
+        assert!(!office.may("ana", "123").await);
+        assert_eq!(office.workflow.apply_event(&event).await.unwrap(), Applied::Nothing);
+    }
+
+    async fn a_bare_revoke_takes_whatever_was_said_before_it_in_any_order(db: TestDb) {
+        let bare = IncomingEvent { petition: None, version: None, at: morning() + minutes(1), ..revoke() };
+        for late in [false, true] {
+            let office = Office::new(&db).await;
+            let customer = if late { "late" } else { "early" };
+            let of = |event: IncomingEvent| IncomingEvent { holding: Some(holding("ana", customer, None)), ..event };
+            let petition = IncomingEvent { petition: Some(format!("p-{customer}")), at: morning(), ..of(grant()) };
+            let versioned = IncomingEvent { version: Some(1), at: morning(), ..of(grant()) };
+            let mut events = vec![petition, versioned, of(bare.clone())];
+            if late {
+                events.reverse();
+            }
+            for event in &events {
+                office.workflow.apply_event(event).await.unwrap();
+            }
+            assert!(!office.may("ana", customer).await, "late: {late}");
+            let again = IncomingEvent { petition: Some(format!("q-{customer}")), at: morning() + minutes(2), ..of(grant()) };
+            office.workflow.apply_event(&again).await.unwrap();
+            assert!(office.may("ana", customer).await, "what is said after it counts");
+        }
     }
 
     async fn our_own_petitions_may_be_revoked_from_outside(db: TestDb) {
