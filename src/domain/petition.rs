@@ -33,6 +33,17 @@ pub struct Petition {
     pub version: i64,
 }
 
+impl Petition {
+    /// As it stands at an instant: one that nobody decided in time is closed from then on, whether or not the worker
+    /// has written it down yet.
+    pub fn at(mut self, now: Timestamp) -> Self {
+        if self.state == PetitionState::Open && self.pending_until <= now {
+            self.state = PetitionState::Closed { at: self.pending_until, why: CloseReason::Undecided, granted: None };
+        }
+        self
+    }
+}
+
 /// `Open` may become `Granted` or `Closed`, `Granted` may become `Closed`, `Closed` is final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PetitionState {

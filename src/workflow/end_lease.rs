@@ -102,7 +102,7 @@ impl Workflow {
     ) -> Result<(Tx, Petition), Error> {
         let mut tx = self.store.begin().await?;
         self.note_request(&mut tx, signature, now, name).await?;
-        let petition = tx.lock_petition(name).await?.ok_or_else(|| Error::NoSuchPetition(name.clone()))?;
+        let petition = tx.lock_petition(name).await?.ok_or_else(|| Error::NoSuchPetition(name.clone()))?.at(now);
         if petition.petitioner.email != actor.facts.email {
             return Err(Error::Forbidden(format!("only {} can do that", petition.petitioner.name)));
         }

@@ -56,9 +56,6 @@ impl Workflow {
         if petition.state != PetitionState::Open {
             return Err(Error::WrongState(Box::new(petition)));
         }
-        if petition.pending_until <= now {
-            return Err(Error::Forbidden("Nobody decided it in time: it is closing itself.".to_owned()));
-        }
         let facts = petition_facts(&petition, labels.as_ref());
         policy::may_review(&self.policy, &facts, &review.maker.facts, ClaimKind::Approve)
             .map_err(|why| Error::Forbidden(why.to_string()))?;
@@ -154,6 +151,7 @@ impl Workflow {
         self.note_request(tx, review.signature.as_deref(), now, &review.petition).await?;
         let petition =
             tx.lock_petition(&review.petition).await?.ok_or_else(|| Error::NoSuchPetition(review.petition.clone()))?;
+        let petition = petition.at(now);
         let customer = tx.customer_ever(petition.customer.as_str()).await?;
         Ok((petition, customer.map(|customer| customer.labels)))
     }

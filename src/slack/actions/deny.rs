@@ -19,8 +19,9 @@ use crate::{
 pub(super) async fn open(slack: &Slack, press: &Press<'_>) -> Result<Option<Content>, Error> {
     let review = gather(slack, press, String::new()).await?;
     let story = slack.workflow.story(&press.petition).await?;
-    if story.petition.state != PetitionState::Open {
-        return Err(Error::WrongState(Box::new(story.petition)));
+    let petition = story.petition.clone().at(slack.workflow.now());
+    if petition.state != PetitionState::Open {
+        return Err(Error::WrongState(Box::new(petition)));
     }
     let customer = slack.workflow.store().customer_ever(story.petition.customer.as_str()).await?;
     let facts = petition_facts(&story.petition, customer.as_ref().map(|customer| &customer.labels));
