@@ -7,6 +7,7 @@ use crate::{
     slack::{
         Slack,
         inbound::View,
+        text,
         views::{
             Content, answer,
             deny::{REASON_BLOCK, REASON_INPUT, deny_modal},
@@ -40,7 +41,8 @@ pub(super) async fn open(slack: &Slack, press: &Press<'_>) -> Result<Option<Cont
 /// Denies with the reason that was typed.
 pub(super) async fn submit(slack: &Slack, press: &Press<'_>, view: &View) -> Result<Option<Content>, Error> {
     let note = view.typed(REASON_BLOCK, REASON_INPUT).trim().to_owned();
-    if note.is_empty() {
+    // What nobody can see is no reason either.
+    if text::plain(&note, usize::MAX).is_empty() {
         return Err(Error::Invalid("Say in a few words why, so that the petitioner knows what to change.".to_owned()));
     }
     let review = gather(slack, press, note).await?;
