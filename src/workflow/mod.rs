@@ -106,6 +106,16 @@ impl Workflow {
         }
     }
 
+    /// Notes a signed request that was answered without a change, so that a replay changes nothing either, whatever its
+    /// maker may do by then.
+    pub async fn note_refused(&self, signature: &str) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.store.begin().await?;
+        tx.note_answered(signature, now, None).await?;
+        tx.commit(&[]).await?;
+        Ok(())
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

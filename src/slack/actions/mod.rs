@@ -64,7 +64,7 @@ async fn press_all(slack: &Slack, interaction: &Interaction, signature: &str) {
         };
         let said = match act {
             Ok(said) => said,
-            Err(error) => explain(slack, &error).await,
+            Err(error) => refused(slack, &error, signature).await,
         };
         if let Some(content) = said {
             tell(slack, interaction, user, content);
@@ -106,8 +106,20 @@ async fn submit(slack: &Slack, interaction: &Interaction, signature: &str) -> Op
     };
     match deny::submit(slack, &press, view).await {
         Ok(said) => said,
-        Err(error) => explain(slack, &error).await,
+        Err(error) => refused(slack, &error, signature).await,
     }
+}
+
+/// What a person is told of an act that did not happen. It does not happen either when the same request comes again.
+async fn refused(slack: &Slack, error: &Error, signature: &str) -> Option<Content> {
+    let said = explain(slack, error).await;
+    // Without its database there is nowhere to note it, and no time to wait for that.
+    if !matches!(error, Error::Replayed | Error::Store(_))
+        && let Err(error) = slack.workflow.note_refused(signature).await
+    {
+        tracing::warn!(%error, "a refused request could not be noted");
+    }
+    said
 }
 
 /// What a person is told when an act did not happen; `None` when there is nothing to say.
