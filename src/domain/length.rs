@@ -14,7 +14,7 @@ pub enum BadLength {
 }
 
 /// No length above this is understood at all; what a rule allows is far below.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
+pub const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 10);
 
 /// Reads `4h`, `4 hours`, `90m`, `1h30m`, `1.5h`, `2 days`, `1 week`, `30s`. A day is 24 hours.
 ///

@@ -5,13 +5,13 @@ mod lengths;
 pub mod parser;
 mod words;
 
-use self::parser::{Command, Misunderstood};
+use self::parser::{Ask, Command, Misunderstood};
 use super::{
     Slack,
     inbound::SlashCommand,
     views::{Content, answer},
 };
-use crate::domain::length;
+use crate::domain::length::{self, BadLength};
 
 /// Runs a command and says what came of it, to the person who typed it alone.
 pub(super) async fn run(slack: &Slack, command: &SlashCommand, signature: &str) -> Content {
@@ -31,6 +31,11 @@ pub(super) async fn run(slack: &Slack, command: &SlashCommand, signature: &str) 
             answer::help(None, policy.access.default_duration, policy.access.max_duration)
         }
         Ok(Command::Ask(ask)) => ask::run(slack, command, &ask, signature).await,
+        // It was understood, and is longer than any policy allows: the policy says how long it may be.
+        Err(Misunderstood::BadLength { given, why: BadLength::TooLong(_), rest }) => {
+            let ask = Ask { length: Some(length::LONGEST), length_text: Some(given), ..*rest };
+            ask::run(slack, command, &ask, signature).await
+        }
         Err(misunderstood) => {
             let length = length::show(policy.access.default_duration);
             answer::misunderstood(&misunderstood, &corrected(&misunderstood, &length))
