@@ -130,7 +130,8 @@ impl Plan {
 
 pub struct House {
     env: Vec<(String, String)>,
-    file: String,
+    /// The `latchkey.toml` of the next start.
+    pub file: String,
     /// URL of the company's customers database.
     pub customers: String,
     pub db: TestDb,

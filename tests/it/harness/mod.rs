@@ -1,5 +1,6 @@
 //! What the tests stand on: fresh databases, an office with a few people in it, and the whole house over real HTTP.
 
+pub mod acts;
 #[macro_use]
 pub mod databases;
 pub mod house;

@@ -41,6 +41,10 @@ pub fn minutes(n: i64) -> SignedDuration {
     SignedDuration::from_mins(n)
 }
 
+pub fn seconds(n: i64) -> SignedDuration {
+    SignedDuration::from_secs(n)
+}
+
 /// `ana` is ana@acme.test.
 pub fn email(name: &str) -> Email {
     Email::parse(&format!("{name}@acme.test")).unwrap()

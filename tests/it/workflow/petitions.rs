@@ -260,6 +260,26 @@ both_databases! {
         assert!(matches!(result, Err(Error::NoSuchPetition(_))), "{result:?}");
     }
 
+    /// Whether or not the worker has closed it by then.
+    async fn after_its_time_nobody_decides_it_in_any_way(db: TestDb) {
+        let office = Office::new(&db).await;
+        let petition = office.open("ana", "123", hours(4)).await;
+        office.clock.advance(hours(24));
+        let review = office.review(&petition.name, "bo");
+        let withdrawn = office.workflow.withdraw(&petition.name, &actor("ana"), None, Via::Slack).await;
+        for error in [
+            office.workflow.approve(&review).await.unwrap_err(),
+            office.workflow.deny(&review).await.unwrap_err(),
+            withdrawn.unwrap_err(),
+        ] {
+            let Error::WrongState(found) = error else { panic!("{error:?}") };
+            assert!(matches!(found.state, PetitionState::Closed { why: CloseReason::Undecided, .. }), "{found:?}");
+        }
+        assert_eq!(state(&office, &petition).await, PetitionState::Open, "closing it is the worker's");
+        office.workflow.close_undecided().await.unwrap();
+        assert_eq!(office.record_of(&petition.name).await, ["petition.opened", "petition.undecided"]);
+    }
+
     async fn what_was_decided_stays_decided(db: TestDb) {
         let office = Office::new(&db).await;
         let wrong_state = |result: &Result<Reviewed, Error>| matches!(result, Err(Error::WrongState(_)));
