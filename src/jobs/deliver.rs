@@ -130,9 +130,14 @@ async fn record(
     if tx.record_outcome(&receipt, now, outcome).await?.is_none() {
         return Ok(());
     }
-    let (event, error) = match outcome {
-        Outcome::Applied => (Some(AuditEvent::ProvisionerApplied), None),
-        Outcome::Failed { error, .. } => (due.failing.is_none().then_some(AuditEvent::ProvisionerFailing), Some(error)),
+    let (event, error, shown) = match outcome {
+        Outcome::Applied => (Some(AuditEvent::ProvisionerApplied), None, true),
+        Outcome::Failed { error, .. } => {
+            let news = due.failing.is_none();
+            // Messages say for how long it has been failing: drawn again whenever that has about doubled.
+            let shown = news || due.attempts.count_ones() == 1;
+            (news.then_some(AuditEvent::ProvisionerFailing), Some(error), shown)
+        }
     };
     let mut entries = Vec::new();
     if let Some(event) = event {
@@ -143,6 +148,8 @@ async fn record(
         entry.person = Email::parse(&due.event.person).ok();
         entry.customer = Some(CustomerId::new(&due.event.customer));
         entries.push(entry);
+    }
+    if shown {
         // Leases that ended with the change that is being told show what became of it.
         // A stream that was failing may have been so since an earlier change, whose messages say so.
         let since = due.failing.as_ref().map_or(due.wanted_at, |(since, _)| due.wanted_at.min(*since));
