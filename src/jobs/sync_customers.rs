@@ -1,6 +1,6 @@
 //! The customer sync as a job: when its schedule is due, by whoever wins the tick.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{JobError, Jobs};
 use crate::{
@@ -29,10 +29,19 @@ impl CustomersSource {
 
 pub(super) async fn run(jobs: &Jobs) -> Result<(), JobError> {
     let Some(source) = &jobs.customers else { return Ok(()) };
-    if !jobs.workflow.store().win_tick(Schedule::SyncCustomers, jobs.clock.now(), source.every).await? {
+    let (store, now) = (jobs.workflow.store(), jobs.clock.now());
+    if !store.win_tick(Schedule::SyncCustomers, now, source.every).await? {
         return Ok(());
     }
     let result = source.sync(&jobs.workflow, |_| {}).await;
+    if matches!(result, Err(SyncError::Busy)) {
+        // Somebody else reads them; or died over it, and then it is ours to do as soon as that is certain.
+        let next = now.saturating_add(source.every).unwrap_or(Timestamp::MAX);
+        if let Some(free) = store.schedule_due(Schedule::SyncRunning).await? {
+            store.move_schedule(Schedule::SyncCustomers, next, free.clamp(now, next)).await?;
+        }
+        return Ok(());
+    }
     // A source that is away must not keep a server from becoming ready: there is nothing more to wait for.
     jobs.health.set_first_sync_pending(false);
     let synced = result?;
