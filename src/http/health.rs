@@ -9,7 +9,10 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{Http, metrics as recorder};
-use crate::{health::WorkerState, store::migrations_missing};
+use crate::{
+    health::WorkerState,
+    store::{FIRST_SYNC, migrations_missing},
+};
 
 /// The process answers; nothing else is looked at.
 pub async fn alive() -> Json<Value> {
@@ -32,15 +35,20 @@ pub async fn ready(State(http): State<Http>) -> impl IntoResponse {
             WorkerState::Down(why) => (name, json!(format!("restarting: {why}"))),
         })
         .collect();
-    // Another process may have read them.
-    if http.health.first_sync_pending() && http.workflow.store().customer_count().await.is_ok_and(|count| count > 0) {
-        http.health.set_first_sync_pending(false);
-    }
-    let customers = if http.health.first_sync_pending() { "first sync is under way" } else { "ok" };
+    let customers = if first_sync_pending(&http).await { "first sync is under way" } else { "ok" };
     let fine = database == "ok" && customers == "ok" && workers.values().all(|state| state == "running");
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if fine { "ready" } else { "not ready" };
     (status, Json(json!({ "status": word, "database": database, "customers": customers, "workers": workers })))
+}
+
+/// Whether somebody may soon be there to be asked for: nobody is, and no process has tried to read customers yet. The
+/// first sync may be another process's.
+async fn first_sync_pending(http: &Http) -> bool {
+    let store = http.workflow.store();
+    http.health.first_sync_pending()
+        && store.customer_count().await.is_ok_and(|count| count == 0)
+        && store.setting(FIRST_SYNC).await.is_ok_and(|tried| tried.is_none())
 }
 
 /// Prometheus' text format. Counts from the tables are read now; without a database they are left out.

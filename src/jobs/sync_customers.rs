@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{JobError, Jobs};
 use crate::{
     customers,
-    store::Schedule,
+    store::{FIRST_SYNC, Schedule},
     workflow::{SyncError, Synced, Workflow},
 };
 
@@ -42,7 +42,10 @@ pub(super) async fn run(jobs: &Jobs) -> Result<(), JobError> {
         }
         return Ok(());
     }
-    // A source that is away must not keep a server from becoming ready: there is nothing more to wait for.
+    // A source that is away must not keep servers from becoming ready: there is nothing more to wait for.
+    if jobs.health.first_sync_pending() {
+        store.setting_or_keep(FIRST_SYNC, "tried").await?;
+    }
     jobs.health.set_first_sync_pending(false);
     let synced = result?;
     tracing::info!(read = synced.read, changed = synced.changed, vanished = synced.vanished, "customers synced");

@@ -37,7 +37,7 @@ pub use self::{
     open::{OpenError, migrations_missing},
     provisionings::{Outcome, Provisioning, Receipt},
     queue::{Job, Lane, Nudges},
-    settings::Schedule,
+    settings::{FIRST_SYNC, Schedule},
     tokens::Token,
 };
 

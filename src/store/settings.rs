@@ -17,6 +17,9 @@ statements! {
     MOVE_ON = Sql::both("UPDATE schedules SET next_us = $3 WHERE name = $1 AND next_us = $2");
 }
 
+/// The setting that is there once any process has tried to read the customers, with or without success.
+pub const FIRST_SYNC: &str = "first_sync";
+
 /// Work that comes round again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
