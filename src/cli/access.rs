@@ -7,7 +7,7 @@ use super::{Env, api::Api, table};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Live leases, and how far each provisioner is
+    /// Live leases, those that are over but not closed everywhere, and how far each provisioner is
     ///
     /// Needs LATCHKEY_TOKEN with the scope `admin`.
     List(ListArgs),
@@ -60,6 +60,9 @@ pub async fn run(command: Command, env: &Env) -> anyhow::Result<()> {
         .map(|lease| {
             let mut row: Vec<String> =
                 ["user", "customer", "role", "expires_at", "petition"].map(|field| text(lease, field)).to_vec();
+            if let Some(ended) = lease["ended_at"].as_str() {
+                row[3] = format!("over since {ended}");
+            }
             row.push(progress(lease));
             row
         })

@@ -1,4 +1,5 @@
-//! Who holds what now, and how far each provisioner is: what `latchkey access list` shows.
+//! Who holds what now, where something that is over may still be open, and how far each provisioner is: what
+//! `latchkey access list` shows.
 
 use axum::{
     Json,
@@ -43,6 +44,9 @@ pub struct Line {
     lease: String,
     starts_at: String,
     expires_at: String,
+    /// Only of a lease that is over: some provisioner has not confirmed that yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
     provisioners: Vec<Progress>,
 }
 
@@ -62,7 +66,8 @@ pub struct Progress {
 const PAGE: i64 = 100;
 const USAGE: &str = "the list takes `user`, `customer`, `pageToken` and a `pageSize` up to 100";
 
-/// Live leases, oldest first, with the progress of the access that each belongs to. Needs the scope `admin`.
+/// Live leases and those that are over but not closed everywhere, oldest first, with the progress of the access that
+/// each belongs to. Needs the scope `admin`.
 pub async fn list(
     State(http): State<Http>,
     caller: Caller,
@@ -80,7 +85,7 @@ pub async fn list(
     let store = http.workflow.store();
     let limit = filter.page_size.unwrap_or(PAGE).clamp(1, PAGE);
     let user = filter.user.to_lowercase();
-    let leases = store.live_leases(http.workflow.now(), &user, &filter.customer, &filter.page_token, limit).await?;
+    let leases = store.open_leases(http.workflow.now(), &user, &filter.customer, &filter.page_token, limit).await?;
     let next_page_token = (leases.len() as i64 == limit).then(|| leases.last().map(|l| l.id.to_string())).flatten();
     let mut lines = Vec::with_capacity(leases.len());
     for lease in leases {
@@ -117,6 +122,7 @@ fn line(lease: Lease, provisioners: Vec<Progress>) -> Line {
         lease: lease.id.into_string(),
         starts_at: lease.starts_at.to_string(),
         expires_at: lease.expires_at.to_string(),
+        ended_at: lease.ended.map(|(at, _)| at.to_string()),
         provisioners,
     }
 }

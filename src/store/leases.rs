@@ -51,9 +51,16 @@ statements! {
         "SELECT petition, role, expires_us FROM leases
          WHERE person = $1 AND customer = $2 AND ended_us IS NULL AND expires_us > $3",
     );
-    LIVE = Sql::both(
+    /// Live, or the last of an access that is over while somebody has not confirmed that.
+    OPEN = Sql::both(
         "SELECT * FROM leases WHERE ended_us IS NULL AND expires_us > $1 AND ($2 = '' OR person = $2)
-             AND ($3 = '' OR customer = $3) AND id > $4 ORDER BY id LIMIT $5",
+             AND ($3 = '' OR customer = $3) AND id > $4
+         UNION ALL SELECT * FROM leases WHERE ended_us IS NOT NULL AND ($2 = '' OR person = $2)
+             AND ($3 = '' OR customer = $3) AND id > $4 AND id IN (
+                 SELECT (SELECT id FROM leases WHERE access = provisionings.access AND ended_us IS NOT NULL
+                     ORDER BY ended_us DESC, expires_us DESC, id DESC LIMIT 1)
+                 FROM provisionings WHERE wanted = 'revoke' AND next_us IS NOT NULL)
+         ORDER BY id LIMIT $5",
     );
 }
 
@@ -168,8 +175,10 @@ impl Store {
         })?)
     }
 
-    /// A page of live leases in the order of their ids, after `after`; empty texts mean everybody, everything.
-    pub async fn live_leases(
+    /// A page of the leases that may open a door: those that are live, and the last one of each access that is over
+    /// while a provisioner has not confirmed that. In the order of their ids, after `after`; empty texts mean
+    /// everybody, everything.
+    pub async fn open_leases(
         &self,
         now: Timestamp,
         person: &str,
@@ -177,7 +186,7 @@ impl Store {
         after: &str,
         limit: i64,
     ) -> Result<Vec<Lease>, StoreError> {
-        leases(reading!(self, LIVE, |sql, pool| {
+        leases(reading!(self, OPEN, |sql, pool| {
             sqlx::query_as(sql)
                 .bind(now.as_microsecond())
                 .bind(person)

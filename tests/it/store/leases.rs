@@ -235,14 +235,14 @@ both_databases! {
             all.push(lease);
         }
         let page = async |person: &str, customer: &str, after: &str, limit| {
-            store.live_leases(morning(), person, customer, after, limit).await.unwrap()
+            store.open_leases(morning(), person, customer, after, limit).await.unwrap()
         };
         assert_eq!(page("", "", "", 3).await, all[..3]);
         assert_eq!(page("", "", "lse_2", 3).await, all[3..]);
         assert_eq!(page("ana@acme.test", "", "", 9).await, all[..2]);
         assert_eq!(page("", "2", "", 9).await, [all[1].clone(), all[3].clone()]);
         assert_eq!(page("bo@acme.test", "1", "", 9).await, all[2..3]);
-        assert!(store.live_leases(morning() + hours(1), "", "", "", 9).await.unwrap().is_empty());
+        assert!(store.open_leases(morning() + hours(1), "", "", "", 9).await.unwrap().is_empty());
     }
 
     async fn the_strongest_word_is_kept_with_its_lease(db: TestDb) {

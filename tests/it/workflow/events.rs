@@ -227,7 +227,7 @@ both_databases! {
             ..grant()
         };
         office.workflow.apply_event(&versioned(1, morning() + hours(4), "p1")).await.unwrap();
-        let access = office.store.live_leases(morning(), "", "", "", 9).await.unwrap().remove(0).access;
+        let access = office.store.open_leases(morning(), "", "", "", 9).await.unwrap().remove(0).access;
         office.clock.advance(minutes(5));
         office.workflow.apply_event(&versioned(2, morning() + minutes(1), "p1")).await.unwrap();
         assert!(!office.may("ana", "123").await);

@@ -89,7 +89,7 @@ both_databases! {
             reason: String::new(),
         };
         office.workflow.apply_event(&event).await.unwrap();
-        let lease = office.store.live_leases(morning(), "", "", "", 9).await.unwrap().remove(0);
+        let lease = office.store.open_leases(morning(), "", "", "", 9).await.unwrap().remove(0);
         // Another process is extending it, and has not committed yet, when the worker finds its time to be up.
         let mut tx = office.store.begin().await.unwrap();
         tx.lock_access(&lease.holding, &lease.access).await.unwrap();
