@@ -15,6 +15,15 @@ where
     Ok(T::deserialize(value).unwrap_or_default())
 }
 
+/// The same for each of a list, so that one strange neighbour does not hide the others.
+fn lenient_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Resource>, D::Error> {
+    let list = match Value::deserialize(deserializer)? {
+        Value::Array(list) => list,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
+    };
+    Ok(list.into_iter().map(|value| Resource::deserialize(value).unwrap_or_default()).collect())
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Event {
@@ -26,7 +35,7 @@ pub struct Event {
     pub reason: String,
     #[serde(deserialize_with = "lenient")]
     pub actor: Resource,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient_each")]
     pub resources: Vec<Resource>,
     #[serde(deserialize_with = "lenient")]
     pub meta: Meta,
