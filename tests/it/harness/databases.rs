@@ -104,6 +104,11 @@ impl TestDb {
         store
     }
 
+    /// The same database by another way, or another one as if it were the test's own. It goes when this one does.
+    pub fn at(&self, url: String) -> Self {
+        Self { url, ..self.clone() }
+    }
+
     /// The URL of one more database of the same kind, with nothing in it.
     pub async fn another(&self) -> String {
         match &*self.place {

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use latchkey::{
     app::{App, Role, World},
     clock::{ManualClock, SystemEntropy},
@@ -12,9 +12,9 @@ use latchkey::{
         production::Production,
         workspace::{Answer, Message, Person, Workspace, WorkspaceConfig},
     },
-    domain::{clock::Clock, person::Email},
+    domain::{clock::Clock, id::AccessId, person::Email},
     http::auth::Scope,
-    store::{Db, Store},
+    store::{Db, Provisioning, Store},
     workflow::{NewToken, Workflow},
 };
 use serde_json::Value;
@@ -72,6 +72,12 @@ INSERT INTO customers (id, name, plan) VALUES (123, 'AcmeCorp', 'enterprise'), (
     (125, 'Twin Ltd', 'free'), (126, 'Twin Ltd', 'team'), (200, 'Globex', 'team'), (201, 'Initech', NULL);
 ";
 
+/// The usual rules, and these provisioners.
+pub fn file_with(provisioners: &str) -> String {
+    let rules = FILE.split("[[provisioner]]").next().unwrap();
+    format!("{rules}{provisioners}")
+}
+
 /// How a house is to be built.
 pub struct Plan {
     db: TestDb,
@@ -87,6 +93,11 @@ impl Plan {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
+    }
+    /// The usual file with other provisioners.
+    pub fn provisioners(self, provisioners: &str) -> Self {
+        let file = file_with(provisioners);
+        self.file(&file)
     }
 
     pub async fn build(self) -> House {
@@ -209,6 +220,11 @@ impl House {
         }
     }
 
+    /// What the file says from the next start on.
+    pub fn rewrite(&mut self, file: &str) {
+        file.clone_into(&mut self.file);
+    }
+
     pub fn workflow(&self) -> &Workflow {
         self.workflow.as_ref().unwrap()
     }
@@ -292,10 +308,44 @@ impl House {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// Who holds what and how far each provisioner is, as `latchkey access list` reads it.
+    pub async fn access_list(&self) -> Vec<Value> {
+        let token = self.token(Scope::Admin).await;
+        let url = format!("{}/v1/spaces/default/access", self.bot);
+        let answer = self.http.get(url).bearer_auth(token).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        answer.json::<Value>().await.unwrap()["leases"].as_array().unwrap().clone()
+    }
+
+    /// How far each provisioner is with everything that was ever told, by person and provisioner.
+    pub async fn streams(&self) -> Vec<Provisioning> {
+        const SQL: &str = "SELECT id FROM accesses ORDER BY person, customer, role";
+        let ids: Vec<String> = match self.store().db() {
+            Db::Sqlite { read, .. } => sqlx::query_scalar(SQL).fetch_all(read).await.unwrap(),
+            Db::Postgres(pool) => sqlx::query_scalar(SQL).fetch_all(pool).await.unwrap(),
+        };
+        let mut streams = Vec::new();
+        for id in ids {
+            streams.extend(self.store().provisionings(&AccessId::new(id)).await.unwrap());
+        }
+        streams
+    }
+
+    /// The state of the only stream there is.
+    pub async fn stream(&self) -> Provisioning {
+        let streams = self.streams().await;
+        assert_eq!(streams.len(), 1, "{streams:#?}");
+        streams.into_iter().next().unwrap()
+    }
+
     pub async fn allows(&self, name: &str, customer: &str) -> bool {
         let (status, body) = self.check(name, customer).await;
         assert_eq!(status, 200, "{body}");
         body["allowed"].as_bool().unwrap()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub async fn advance(&self, by: SignedDuration) {
@@ -344,11 +394,23 @@ impl House {
             + (SELECT COUNT(*) FROM leases WHERE ended_us IS NULL AND (expires_us <= $1 OR warn_us <= $1))
             + (SELECT COUNT(*) FROM petitions WHERE state = 'open' AND pending_until_us <= $1)
             + (SELECT COUNT(*) FROM schedules WHERE next_us <= $1 AND name <> 'sync-running')";
-        let now = self.clock.now().as_microsecond();
-        match self.store().db() {
-            Db::Sqlite { read, .. } => sqlx::query_scalar(SQL).bind(now).fetch_one(read).await.unwrap(),
-            Db::Postgres(pool) => sqlx::query_scalar(SQL).bind(now).fetch_one(pool).await.unwrap(),
-        }
+        /// A sync moves its schedule on before it begins.
+        const SYNCS: [&str; 2] = [
+            "SELECT COUNT(*) FROM Jobs WHERE job_type = 'sync-customers' AND status NOT IN ('Done', 'Killed')",
+            "SELECT COUNT(*) FROM apalis.jobs WHERE job_type = 'sync-customers' AND status NOT IN ('Done', 'Killed')",
+        ];
+        let now = self.now().as_microsecond();
+        let (due, syncs): (i64, i64) = match self.store().db() {
+            Db::Sqlite { read, .. } => (
+                sqlx::query_scalar(SQL).bind(now).fetch_one(read).await.unwrap(),
+                sqlx::query_scalar(SYNCS[0]).fetch_one(read).await.unwrap(),
+            ),
+            Db::Postgres(pool) => (
+                sqlx::query_scalar(SQL).bind(now).fetch_one(pool).await.unwrap(),
+                sqlx::query_scalar(SYNCS[1]).fetch_one(pool).await.unwrap(),
+            ),
+        };
+        due + syncs
     }
 
     /// The end of every story: nothing is left to do, Slack would have taken everything, the record is unbroken.
@@ -364,17 +426,22 @@ impl House {
 pub struct Patience {
     what: &'static str,
     looks: tokio::time::Interval,
+    lasts: Duration,
     until: tokio::time::Instant,
 }
 
 impl Patience {
     pub fn new(what: &'static str) -> Self {
+        Self::lasting(what, PATIENCE)
+    }
+
+    pub fn lasting(what: &'static str, lasts: Duration) -> Self {
         let looks = tokio::time::interval(Duration::from_millis(5));
-        Self { what, looks, until: tokio::time::Instant::now() + PATIENCE }
+        Self { what, looks, lasts, until: tokio::time::Instant::now() + lasts }
     }
 
     pub async fn tick(&mut self) {
-        assert!(tokio::time::Instant::now() < self.until, "waited {PATIENCE:?} until {}", self.what);
+        assert!(tokio::time::Instant::now() < self.until, "waited {:?} until {}", self.lasts, self.what);
         self.looks.tick().await;
     }
 }

@@ -3,6 +3,8 @@
 pub mod acts;
 #[macro_use]
 pub mod databases;
+pub mod events;
 pub mod house;
 pub mod office;
+pub mod proxy;
 pub mod server;

@@ -1,0 +1,8 @@
+//! The real binary as child processes, in real time, against the same Slack workspace and production service.
+
+mod commands;
+mod crashes;
+mod operators;
+mod replicas;
+mod serving;
+mod site;
