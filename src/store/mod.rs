@@ -65,13 +65,25 @@ impl From<sqlx::Error> for StoreError {
             E::Database(db) => match db.code().as_deref() {
                 // Deadlock, serialization failure and unique violation on PostgreSQL; constraint on SQLite.
                 Some("40P01" | "40001" | "23505" | "1555" | "2067") => Self::Conflict,
-                // Shutting down, starting up, too many connections, cancelled or cut off by a guard of ours.
-                Some("57P01" | "57P02" | "57P03" | "53300" | "57014" | "55P03" | "25P03") => Self::Unavailable(error),
-                // SQLite: busy, locked, read-only or full disk, input/output error.
-                Some("5" | "6" | "8" | "10" | "13" | "14" | "261" | "262" | "517") => Self::Unavailable(error),
+                Some(code) if is_away(code) => Self::Unavailable(error),
                 _ => Self::Other(error),
             },
             _ => Self::Other(error),
+        }
+    }
+}
+
+/// Whether the code of a database says that it is away, busy, or a copy that takes no writes: the same may work later.
+fn is_away(code: &str) -> bool {
+    match code.parse::<i32>() {
+        // SQLite: busy, locked, read-only or full disk, input/output error; the upper bits say more precisely what.
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
+        // PostgreSQL has five characters: connection lost, out of resources; read-only, as a standby is; not accepting
+        // connections; cancelled or cut off by a guard of ours; shutting down, starting up, dropped.
+        Ok(_) | Err(_) => {
+            ["08", "53"].iter().any(|class| code.starts_with(class))
+                || matches!(code, "25006" | "25P03" | "55000" | "55P03" | "57014")
+                || code.starts_with("57P0")
         }
     }
 }
@@ -102,4 +114,20 @@ fn instant(table: &'static str, micros: i64) -> Result<Timestamp, StoreError> {
 
 fn instants(table: &'static str, micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
     micros.map(|micros| instant(table, micros)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_away;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        for away in ["5", "261", "517", "778", "1034", "8", "13", "08006", "53300", "53100", "57P01", "25006", "55000"]
+        {
+            assert!(is_away(away), "{away}");
+        }
+        for wrong in ["1", "787", "1555", "11", "23505", "42P01", "22P02", "40001", ""] {
+            assert!(!is_away(wrong), "{wrong}");
+        }
+    }
 }
