@@ -36,8 +36,8 @@ pub const WEBHOOK_SECRET: &str = "wks0INBOUNDSECRET";
 pub const PRODUCTION_SECRET: &str = "wks0PRODUCTIONSECRET";
 /// What everybody asks for unless a test says otherwise.
 pub const COMMAND: &str = "customer 123 for 4h to debug BUG-482";
-/// Anything that takes longer in real time hangs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Anything that takes longer in real time hangs. A post to Slack is given up after less than half of it.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const FILE: &str = r#"
 [access]

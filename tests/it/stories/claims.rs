@@ -99,6 +99,18 @@ both_databases! {
         house.finish().await;
     }
 
+    /// Nor with another e-mail on the same account.
+    async fn a_new_e_mail_makes_nobody_somebody_else(db: TestDb) {
+        let house = House::plan(db).file(&file(&["bo", "zoe"], "", ONE_LEAD)).build().await;
+        house.asked().await;
+        house.slack.update_person(ANA, |ana| ana.email = Some("zoe@acme.test".to_owned()));
+        let told = house.hears(ANA, CHANNEL, "Approve").await;
+        assert!(told.contains("Another reviewer has to"), "{told}");
+        assert!(!house.allows("ana", "123").await);
+        house.expect_record(&["petition.opened"]).await;
+        house.finish().await;
+    }
+
     async fn where_a_rule_says_so_people_approve_their_own(db: TestDb) {
         let rule = format!("{ONE_LEAD}\nself_approval = true");
         let house = House::plan(db).file(&file(&["ana", "bo"], "", &rule)).build().await;
