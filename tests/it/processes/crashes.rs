@@ -52,7 +52,7 @@ both_databases! {
     async fn what_came_due_meanwhile_is_done(db: TestDb) {
         let site = Site::new(db).await;
         let (server, _) = site.serve().await;
-        site.granted("2s").await;
+        site.granted("5s").await;
         let expires: jiff::Timestamp = site.applied(1).await[0].label("indent.com/time/expires").parse().unwrap();
         server.kill();
         let clock = latchkey::clock::SystemClock;

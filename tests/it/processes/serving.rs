@@ -20,7 +20,7 @@ both_databases! {
         let (server, url) = site.serve().await;
         let token = site.token("check").await;
         assert!(!site.allows(&url, &token).await);
-        site.granted("3s").await;
+        site.granted("5s").await;
         assert!(site.allows(&url, &token).await);
         let told = site.applied(2).await;
         assert_eq!([told[0].kind(), told[1].kind()], ["access/grant", "access/revoke"]);
