@@ -133,6 +133,7 @@ both_databases! {
     async fn a_webhook_is_not_acknowledged(db: TestDb) {
         let (mut away, db) = Away::prepare(db).await;
         let house = House::new(db).await;
+        house.settle().await;
         away.take().await;
         let grant = Event::grant().petition("p1").body();
         let (status, answer) = house.receive(&grant).await;
@@ -157,8 +158,9 @@ both_databases! {
         let (status, body) = ready(&house).await;
         assert_eq!((status, &body["status"], &body["database"]), (200, &json!("ready"), &json!("ok")));
         let workers: Vec<&str> = body["workers"].as_object().unwrap().keys().map(String::as_str).collect();
-        let lanes = ["expire-leases", "grant:production", "notify", "revoke:production", "sync-customers", "tidy", "warn-holders"];
+        let lanes = ["expire-leases", "grant:production", "notify", "revoke:production", "scan", "sync-customers", "tidy", "warn-holders"];
         assert_eq!(workers, lanes);
+        house.settle().await;
         away.take().await;
         if !away.is_readable() {
             let (status, body) = ready(&house).await;

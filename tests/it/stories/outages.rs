@@ -133,6 +133,8 @@ both_databases! {
             house.settle().await;
             let deliveries = house.production.deliveries();
             assert_eq!((deliveries[0].kind(), deliveries[1].kind(), deliveries[1].status), ("access/grant", "access/revoke", 200));
+            let failures = house.record().await.into_iter().filter(|word| word == "provisioner.failing").count();
+            assert_eq!(failures, 1, "it was known what came of the grant before the revoke was sent");
             house.advance(hours(5)).await;
             assert_eq!(house.production.deliveries().len(), 2);
             assert!(!house.production.allows("ana@acme.test", "123"));
@@ -206,7 +208,7 @@ both_databases! {
         house.start().await;
         house.press(CY, "Revoke").await;
         for _ in 0..10 {
-            house.advance(minutes(2)).await;
+            house.advance(minutes(3)).await;
         }
         let stream = house.stream().await;
         assert_eq!((stream.word(), stream.wanted), ("failing", Wanted::Revoke));
