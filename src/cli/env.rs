@@ -1,6 +1,6 @@
 //! The environment as it was at the start, and what commands make of it.
 
-use std::sync::Arc;
+use std::{io::IsTerminal, sync::Arc};
 
 use anyhow::{Context, bail};
 
@@ -53,7 +53,11 @@ impl Env {
     pub fn start_log(&self, format: LogFormat) {
         let filter = self.get("RUST_LOG").unwrap_or_else(|| "info,sqlx=warn,apalis=warn,apalis_core=warn".to_owned());
         let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false);
         // A second start within one process keeps the first log.
         let _ = match format {
             LogFormat::Text => log.try_init(),
