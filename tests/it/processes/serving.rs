@@ -143,4 +143,14 @@ both_databases! {
         }
         server.stop().await;
     }
+
+    /// Colours are for terminals; a file of them is hard to search.
+    async fn the_log_is_plain_text(db: TestDb) {
+        let mut site = Site::new(db).await;
+        site.set("LOG_FORMAT", "text");
+        let server = site.start(&["serve"]);
+        until!("it says that it runs", server.log().contains("latchkey runs"));
+        assert!(!server.log().contains('\u{1b}'), "{:?}", server.log());
+        server.stop().await;
+    }
 }
