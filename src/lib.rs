@@ -15,6 +15,8 @@
 //!
 //! `docs/architecture.md` has the arrows between them and the life of a petition.
 
+#![allow(rustdoc::private_intra_doc_links, reason = "rooms tell the readers of the code where to add to them")]
+
 pub mod app;
 pub mod audit;
 pub mod cli;
