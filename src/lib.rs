@@ -7,7 +7,8 @@
 //! - [`audit`]: the record and its chain
 //! - [`store`]: the one place that knows SQL, on SQLite and PostgreSQL
 //! - [`workflow`]: what can be done, one file per use case
-//! - [`provisioners`], [`customers`]: the company's systems that are told, and the one that is read
+//! - [`webhooks`], [`provisioners`]: signed calls, and the company's systems that are told
+//! - [`customers`], [`pulls`]: those that are read
 //! - [`slack`], [`indent`], [`http`]: the doors
 //! - [`jobs`]: the worker
 //! - [`config`], [`app`], [`cli`]: settings, the place that puts everything together, the commands
@@ -31,6 +32,8 @@ pub mod indent;
 pub mod jobs;
 pub mod policy;
 pub mod provisioners;
+pub mod pulls;
 pub mod slack;
 pub mod store;
+pub mod webhooks;
 pub mod workflow;

@@ -47,11 +47,11 @@ pub async fn run(command: Command, env: &Env) -> anyhow::Result<()> {
         }
     }
     if args.json {
-        println!("{}", Value::Array(leases));
+        table::line(Value::Array(leases));
         return Ok(());
     }
     if leases.is_empty() {
-        println!("Nobody holds access.");
+        table::line("Nobody holds access.");
         return Ok(());
     }
     let text = |lease: &Value, field: &str| lease[field].as_str().unwrap_or("-").to_owned();

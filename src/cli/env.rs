@@ -1,13 +1,13 @@
 //! The environment as it was at the start, and what commands make of it.
 
-use std::{io::IsTerminal, sync::Arc};
+use std::{collections::BTreeSet, io::IsTerminal, sync::Arc};
 
 use anyhow::{Context, bail};
 
 use crate::{
     app::{self, World},
     clock::{SystemClock, SystemEntropy},
-    config::{Config, FileConfig, LogFormat, Settings, file},
+    config::{Config, FileConfig, LogFormat, Settings, SettingsError, file},
     store::Store,
 };
 
@@ -26,6 +26,11 @@ impl Env {
 
     pub fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings::from_env(self.0.iter().cloned())?)
+    }
+
+    /// The settings without these variables.
+    pub fn settings_without(&self, left_out: &BTreeSet<String>) -> Result<Settings, SettingsError> {
+        Settings::from_env(self.0.iter().filter(|(name, _)| !left_out.contains(name)).cloned())
     }
 
     pub fn file(&self, settings: &Settings) -> anyhow::Result<FileConfig> {

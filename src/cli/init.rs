@@ -29,7 +29,10 @@ pub fn run(args: Args, env: &Env) -> anyhow::Result<()> {
     println!("Wrote {}. Next:", path.display());
     println!("  1. Put your reviewers into [groups], and what they review into [[rule]].");
     println!("  2. Set CUSTOMERS_DATABASE_URL to the database that has your customers.");
-    println!("  3. Create a Slack app (README: Slack in minutes) and set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET.");
-    println!("  4. latchkey serve");
+    println!(
+        "  3. Set PUBLIC_URL, create a Slack app from `latchkey slack manifest` (README: Slack in minutes), and set"
+    );
+    println!("     SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET.");
+    println!("  4. latchkey doctor says what is still missing; then: latchkey serve");
     Ok(())
 }

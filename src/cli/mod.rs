@@ -7,11 +7,14 @@ mod api;
 mod audit;
 mod check;
 mod demo;
+mod doctor;
 mod env;
 mod init;
 mod migrate;
+mod petitions;
 mod serve;
 mod signals;
+mod slack;
 mod sync;
 mod table;
 mod token;
@@ -47,6 +50,13 @@ enum Command {
     Migrate,
     /// Read the customers database once, now
     Sync,
+    /// The Slack app
+    #[command(subcommand)]
+    Slack(slack::Command),
+    /// Check every setting, token, scope and connection, and say how to mend each
+    ///
+    /// Changes nothing. Exit status: 0 nothing failed (there may be warnings), 1 something did.
+    Doctor(doctor::Args),
     /// Ask a running server whether somebody may see a customer
     ///
     /// Exit status: 0 yes, 1 no, 3 when it cannot tell. Needs LATCHKEY_TOKEN with the scope `check`.
@@ -54,6 +64,11 @@ enum Command {
     /// Who holds what now (asks a running server)
     #[command(subcommand)]
     Access(access::Command),
+    /// Ask for access and decide (asks a running server)
+    ///
+    /// Needs LATCHKEY_TOKEN with the scope `petition`, or `admin` for what is everybody's.
+    #[command(subcommand)]
+    Petitions(petitions::Command),
     /// API tokens (on the database directly)
     #[command(subcommand)]
     Token(token::Command),
@@ -101,8 +116,11 @@ async fn run(command: Command, env: &Env) -> anyhow::Result<ExitCode> {
         Command::Worker(args) => serve::worker(args, env).await.map(|()| done),
         Command::Migrate => migrate::run(env).await.map(|()| done),
         Command::Sync => sync::run(env).await.map(|()| done),
+        Command::Slack(command) => slack::run(command, env).map(|()| done),
+        Command::Doctor(args) => Ok(doctor::run(args, env).await),
         Command::Check(args) => Ok(check::run(args, env).await),
         Command::Access(command) => access::run(command, env).await.map(|()| done),
+        Command::Petitions(command) => petitions::run(command, env).await,
         Command::Token(command) => token::run(command, env).await.map(|()| done),
         Command::Audit(command) => audit::run(command, env).await.map(|()| done),
     }

@@ -62,10 +62,15 @@ async fn run(config: Config, listener: Option<TcpListener>, role: Role, no_migra
         provisioners = config.file.provisioners.len(), role = ?role, "latchkey runs"
     );
     if settings.slack.is_none() {
-        tracing::warn!("Slack is off: set SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET to switch it on");
+        tracing::warn!(
+            "Slack is off: set SLACK_BOT_TOKEN, and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN, to switch it on"
+        );
     }
     if settings.customers.is_none() {
         tracing::warn!("no customers are read: set CUSTOMERS_DATABASE_URL");
+    }
+    if let Some(remote) = &settings.remote {
+        tracing::info!(url = %remote.url, space = settings.space, "petitions are decided by a remote space");
     }
     if settings.webhook_secrets.is_empty() {
         tracing::info!("/webhooks/indent is off: set INDENT_WEBHOOK_SECRET to switch it on");

@@ -14,7 +14,7 @@ pub async fn run(env: &Env) -> anyhow::Result<()> {
     let source = app::customers_of(&config.settings)
         .context("there is no customers database: set CUSTOMERS_DATABASE_URL (and CUSTOMERS_QUERY)")?;
     let store = open_store(&config.settings, true).await?;
-    let workflow = app::workflow(&config.file, store.clone(), &world());
+    let workflow = app::workflow(&config, store.clone(), &world());
     // How many rows there are is known when they were read, so there is no end to draw. Hidden without a terminal.
     let bar = ProgressBar::new_spinner();
     bar.set_style(

@@ -118,7 +118,7 @@ fn list(tokens: &[Token], as_json: bool) {
                 })
             })
             .collect();
-        println!("{}", json!(tokens));
+        table::line(json!(tokens));
         return;
     }
     let second = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();

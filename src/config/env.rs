@@ -18,8 +18,15 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("LATCHKEY_SECRET", "made at first start, kept in the database", "signs API tokens; at least 32 characters"),
     ("SLACK_BOT_TOKEN", "", "`xoxb-…`; without it Slack is off"),
     ("SLACK_SIGNING_SECRET", "", "proves that a request is Slack's; several, separated by commas, for rotation"),
+    (
+        "SLACK_APP_TOKEN",
+        "",
+        "`xapp-…`; Socket Mode: Slack needs no public address of ours, and no SLACK_SIGNING_SECRET",
+    ),
     ("SLACK_API_URL", "https://slack.com/api", "base of Slack's Web API"),
-    ("INDENT_SPACE", "default", "name of the space in the HTTP API"),
+    ("INDENT_SPACE", "default", "name of the space in the HTTP API; with a remote space, its name there"),
+    ("INDENT_API_TOKEN", "", "a token of the remote space; without it Latchkey is the space"),
+    ("INDENT_API_URL", "https://platform.indentapis.com/v1", "base of the remote space's API"),
     (
         "INDENT_WEBHOOK_SECRET",
         "",
@@ -37,9 +44,6 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
 
 /// Variables of parts that this version does not have. Ignoring one would be worse than stopping.
 const NOT_YET: &[&str] = &[
-    "SLACK_APP_TOKEN",
-    "INDENT_API_TOKEN",
-    "INDENT_API_URL",
     "OKTA_DOMAIN",
     "OKTA_TOKEN",
     "OKTA_CLIENT_ID",
@@ -68,6 +72,8 @@ pub struct Settings {
     pub space: String,
     /// Empty: `/webhooks/indent` is off.
     pub webhook_secrets: Vec<SecretString>,
+    /// `None`: we are the space.
+    pub remote: Option<RemoteSettings>,
     /// `None`: customers come through the API alone.
     pub customers: Option<CustomersSettings>,
     pub sync_every: SignedDuration,
@@ -80,10 +86,21 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct SlackSettings {
     pub bot_token: SecretString,
-    /// At least one, none empty; any of them may sign.
+    /// None is empty; any of them may sign. Without one there is an app token, and no request over HTTP is believed.
     pub signing_secrets: Vec<SecretString>,
+    /// `Some`: Socket Mode.
+    pub app_token: Option<SecretString>,
     /// Without a slash at its end.
     pub api_url: String,
+}
+
+/// The space elsewhere that decides; its name is [`Settings::space`].
+#[derive(Clone, Debug)]
+pub struct RemoteSettings {
+    /// Visible ASCII characters: it goes into a header.
+    pub token: SecretString,
+    /// Without a slash at its end.
+    pub url: Url,
 }
 
 #[derive(Clone, Debug)]
@@ -187,6 +204,7 @@ impl Settings {
             slack: env.slack(),
             space: env.word("INDENT_SPACE", "default"),
             webhook_secrets: env.secrets("INDENT_WEBHOOK_SECRET"),
+            remote: env.remote(),
             customers: env.customers(),
             sync_every: env.length("CUSTOMERS_SYNC_EVERY", SignedDuration::from_mins(15)),
             max_removals_percent: env.percent("CUSTOMERS_MAX_REMOVALS", 20.0),
@@ -287,6 +305,7 @@ impl Env {
 
     fn slack(&mut self) -> Option<SlackSettings> {
         let signing_secrets = self.secrets("SLACK_SIGNING_SECRET");
+        let app_token = self.app_token();
         let api_url = self.get("SLACK_API_URL").unwrap_or("https://slack.com/api").trim_end_matches('/').to_owned();
         if let Err(what) = http_url(&api_url) {
             self.wrong("SLACK_API_URL", format_args!("{what}; write it like https://slack.com/api, or unset it"));
@@ -298,20 +317,66 @@ impl Env {
                     "needs SLACK_BOT_TOKEN beside it: the Bot User OAuth Token of your Slack app (OAuth & Permissions)",
                 );
             }
+            if app_token.is_some() {
+                self.wrong(
+                    "SLACK_APP_TOKEN",
+                    "needs SLACK_BOT_TOKEN beside it: the Bot User OAuth Token of your Slack app (OAuth & Permissions)",
+                );
+            }
             return None;
         };
         if bot_token.starts_with("xapp-") || !bot_token.chars().all(|c| c.is_ascii_graphic()) {
             let remedy = "not a bot token; it starts with xoxb- and stands in your Slack app under OAuth & Permissions";
             self.wrong("SLACK_BOT_TOKEN", remedy);
         }
-        if signing_secrets.is_empty() {
+        if signing_secrets.is_empty() && self.get("SLACK_APP_TOKEN").is_none() {
             self.wrong(
                 "SLACK_BOT_TOKEN",
                 "needs SLACK_SIGNING_SECRET beside it, or nobody could tell Slack's requests from forged ones; it \
-                 stands in your Slack app under Basic Information",
+                 stands in your Slack app under Basic Information (or SLACK_APP_TOKEN, for Socket Mode)",
             );
         }
-        Some(SlackSettings { bot_token: bot_token.into(), signing_secrets, api_url })
+        Some(SlackSettings { bot_token: bot_token.into(), signing_secrets, app_token, api_url })
+    }
+
+    fn app_token(&mut self) -> Option<SecretString> {
+        let token = self.get("SLACK_APP_TOKEN")?.to_owned();
+        if !token.starts_with("xapp-") || !token.chars().all(|c| c.is_ascii_graphic()) {
+            let remedy = "not an app-level token; it starts with xapp- and is made in your Slack app under Basic \
+                          Information, App-Level Tokens, with the scope connections:write";
+            self.wrong("SLACK_APP_TOKEN", remedy);
+        }
+        Some(token.into())
+    }
+
+    fn remote(&mut self) -> Option<RemoteSettings> {
+        let text = self.get("INDENT_API_URL").unwrap_or("https://platform.indentapis.com/v1").trim_end_matches('/');
+        let url = http_url(text).map_err(|what| {
+            let example = "https://platform.indentapis.com/v1, or https://HOST/v1 of another Latchkey";
+            self.wrong("INDENT_API_URL", format_args!("{what}; write it like {example}"));
+        });
+        let Some(token) = self.get("INDENT_API_TOKEN").map(str::to_owned) else {
+            if self.get("INDENT_API_URL").is_some() {
+                self.wrong(
+                    "INDENT_API_URL",
+                    "needs INDENT_API_TOKEN, a token of the space there; set it, or unset this",
+                );
+            }
+            return None;
+        };
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            let remedy =
+                "holds a blank or a character that no token has; copy it again, on one line and without quotes";
+            self.wrong("INDENT_API_TOKEN", remedy);
+        }
+        if self.get("INDENT_WEBHOOK_SECRET").is_none() {
+            self.wrong(
+                "INDENT_API_TOKEN",
+                "needs INDENT_WEBHOOK_SECRET beside it, or no grant of the remote space could be believed; it is the \
+                 secret of the webhook that the remote space calls",
+            );
+        }
+        Some(RemoteSettings { token: token.into(), url: url.ok()? })
     }
 
     fn customers(&mut self) -> Option<CustomersSettings> {

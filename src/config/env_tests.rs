@@ -18,7 +18,7 @@ fn nothing_set_means_the_defaults() {
         assert_eq!(settings.config_path.to_str(), Some("latchkey.toml"));
         assert!(settings.secret.is_none() && settings.slack.is_none() && settings.customers.is_none());
         assert_eq!((settings.space.as_str(), settings.customer_kind.as_str()), ("default", "customer"));
-        assert!(settings.webhook_secrets.is_empty());
+        assert!(settings.webhook_secrets.is_empty() && settings.remote.is_none());
         assert_eq!(settings.sync_every, SignedDuration::from_mins(15));
         assert!((settings.max_removals_percent - 20.0).abs() < f64::EPSILON);
         assert_eq!(settings.log_format, LogFormat::Text);
@@ -40,6 +40,8 @@ fn everything_can_be_set() {
         ("SLACK_API_URL", "http://127.0.0.1:4000/api/"),
         ("INDENT_SPACE", "acme-1"),
         ("INDENT_WEBHOOK_SECRET", "one,two"),
+        ("INDENT_API_TOKEN", "hunter2.token"),
+        ("INDENT_API_URL", "http://127.0.0.1:4001/v1/"),
         ("CUSTOMERS_DATABASE_URL", "sqlite:crm.db?mode=ro"),
         ("CUSTOMERS_QUERY", "select id, name from crm"),
         ("CUSTOMERS_SYNC_EVERY", "90s"),
@@ -60,6 +62,8 @@ fn everything_can_be_set() {
     let secrets: Vec<&str> = slack.signing_secrets.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!((slack.api_url.as_str(), secrets), ("http://127.0.0.1:4000/api", vec!["new", "old"]));
     assert_eq!(settings.webhook_secrets.len(), 2);
+    let remote = settings.remote.unwrap();
+    assert_eq!((remote.url.as_str(), remote.token.expose_secret()), ("http://127.0.0.1:4001/v1", "hunter2.token"));
     let customers = settings.customers.unwrap();
     assert_eq!(
         (customers.url.expose(), customers.query.as_str()),
@@ -107,8 +111,10 @@ fn each_mistake_names_its_variable_and_the_remedy() {
         ("SLACK_SIGNING_SECRET", SECRET, "SLACK_BOT_TOKEN"),
         ("SLACK_SIGNING_SECRET", " , ,", "commas"),
         ("SLACK_API_URL", "slack.com/api", "https://slack.com/api"),
-        ("SLACK_APP_TOKEN", SECRET, "cannot do that yet; unset it"),
-        ("INDENT_API_TOKEN", SECRET, "cannot do that yet"),
+        ("SLACK_APP_TOKEN", "xapp-hunter2hunter2hunter2", "SLACK_BOT_TOKEN"),
+        ("OKTA_TOKEN", SECRET, "cannot do that yet; unset it"),
+        ("INDENT_API_TOKEN", SECRET, "INDENT_WEBHOOK_SECRET"),
+        ("INDENT_API_URL", "https://latchkey.acme.test/v1", "INDENT_API_TOKEN"),
         ("OKTA_PRIVATE_KEY", SECRET, "cannot do that yet"),
         ("PAGERDUTY_TOKEN", SECRET, "cannot do that yet"),
         ("INDENT_SPACE", "a/b", "letters, digits"),
@@ -135,9 +141,43 @@ fn each_mistake_names_its_variable_and_the_remedy() {
 }
 
 #[test]
+fn a_remote_space_is_indents_unless_it_is_said_where() {
+    let with = |token: &str, url: &str| {
+        read(&[("INDENT_API_TOKEN", token), ("INDENT_API_URL", url), ("INDENT_WEBHOOK_SECRET", "wks0")])
+    };
+    assert_eq!(with("t", "").unwrap().remote.unwrap().url.as_str(), "https://platform.indentapis.com/v1");
+    for (token, url, name, remedy) in [
+        ("two tokens", "", "INDENT_API_TOKEN", "without quotes"),
+        ("tök", "", "INDENT_API_TOKEN", "copy it again"),
+        ("t", "latchkey.acme.test/v1", "INDENT_API_URL", "https://"),
+        ("t", "https://u:hunter2@acme.test/v1", "INDENT_API_URL", "password"),
+        ("t", "https://acme.test/v1?x", "INDENT_API_URL", "`?`"),
+    ] {
+        let text = with(token, url).unwrap_err().to_string();
+        assert!(text.starts_with(&format!("{name}: ")) && text.contains(remedy) && text.lines().count() == 1, "{text}");
+        assert!(!text.contains("hunter2") && !text.contains(token) || token == "t", "{text}");
+    }
+}
+
+#[test]
 fn a_token_of_another_kind_is_noticed() {
     let error = read(&[("SLACK_BOT_TOKEN", "xapp-1"), ("SLACK_SIGNING_SECRET", "s")]).unwrap_err();
     assert!(error.to_string().contains("xoxb-"), "{error}");
+    for token in ["xoxb-hunter2hunter2hunter2", "hunter2hunter2hunter2", "xapp-hunter2 hunter2"] {
+        let error = read(&[("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_APP_TOKEN", token)]).unwrap_err().to_string();
+        assert!(error.starts_with("SLACK_APP_TOKEN: ") && error.contains("connections:write"), "{error}");
+        assert!(!error.contains("hunter2") && error.lines().count() == 1, "{error}");
+    }
+}
+
+/// Either proves that what comes is Slack's; both together do no harm.
+#[test]
+fn slack_needs_a_signing_secret_or_an_app_token() {
+    for (secret, app, wanted) in [("s", "", (1, false)), ("", "xapp-1", (0, true)), ("s", "xapp-1", (1, true))] {
+        let vars = [("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_SIGNING_SECRET", secret), ("SLACK_APP_TOKEN", app)];
+        let slack = read(&vars).unwrap().slack.unwrap();
+        assert_eq!((slack.signing_secrets.len(), slack.app_token.is_some()), wanted);
+    }
 }
 
 #[test]

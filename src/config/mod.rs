@@ -15,8 +15,8 @@ mod nearest;
 pub mod template;
 
 pub use self::{
-    env::{CustomersSettings, DatabaseUrl, LogFormat, Settings, SettingsError, SlackSettings},
-    file::{FileConfig, FileError, ProvisionerConfig, ProvisionerKind, WebhookConfig},
+    env::{CustomersSettings, DatabaseUrl, LogFormat, RemoteSettings, Settings, SettingsError, SlackSettings},
+    file::{DecisionConfig, FileConfig, FileError, ProvisionerConfig, ProvisionerKind, PullConfig, WebhookConfig},
 };
 
 /// All that a running Latchkey was told.

@@ -27,10 +27,14 @@ leads = ["bo@acme.test", "cy@acme.test"]
 # name = "enterprise"
 # match = { plan = "enterprise" }      # labels of the customer: the columns of CUSTOMERS_QUERY after id and name
 # petitioners = ["group:support"]      # who may ask; without it, every full member of the workspace
+# for_others = ["group:leads"]         # who may ask, in Slack, for a colleague; without it, nobody
 # max_duration = "8h"
-# require = [ { reviewers = ["group:leads"], count = 2 } ]
+# require = [ { reviewers = ["group:leads", "oncall@acme.test"], count = 2 } ]
 # notify = ["C0ACCESS"]                # ids of channels for the card
 # dm = false                           # no card to each reviewer besides
+# sensitive = true                     # whoever approves is asked once more whether they mean it
+# extend_without_approval = "1h"       # the end may move by this much before a reviewer is asked again
+# escalate = { after = "30m", to = ["dan@acme.test"] }  # asked too when nobody decides, and may decide then
 
 [[rule]]
 name = "everyone else"
@@ -44,10 +48,28 @@ require = [ { reviewers = ["group:leads"] } ]
 # kind = "webhook"
 # url = "https://access.acme.test/webhooks/indent"
 # secret = "${PROD_WEBHOOK_SECRET}"    # or a list, while you replace one
+# kinds = ["customer"]                 # what it is told about; customers if it does not say
 # match = { region = "eu" }
 # headers = { x-team = "support" }
 # timeout = "10s"
 # dry_run = true                       # send nothing yet
+
+# A bot that approves or denies, where a rule names it as a reviewer. It is asked when a petition opens.
+
+# [[decision]]
+# name = "on-call bot"
+# bot = "oncall@acme.test"             # the reviewer that it speaks as
+# url = "https://bots.acme.test/on-call"
+# secret = "${BOT_SECRET}"
+
+# Customers, and other resources, that an endpoint knows. What it does not bring any more cannot be asked for any more.
+
+# [[pull]]
+# name = "crm"
+# url = "https://crm.acme.test/webhooks/indent"
+# secret = "${CRM_SECRET}"
+# kinds = ["customer"]
+# every = "15m"
 "#;
 
 #[cfg(test)]
@@ -56,7 +78,7 @@ mod tests {
     use crate::config::file::load;
 
     fn env(name: &str) -> Option<String> {
-        (name == "PROD_WEBHOOK_SECRET").then(|| "secret".to_owned())
+        ["PROD_WEBHOOK_SECRET", "BOT_SECRET", "CRM_SECRET"].contains(&name).then(|| "secret".to_owned())
     }
 
     #[test]
@@ -80,6 +102,7 @@ mod tests {
             TEMPLATE.lines().map(|line| if is_example(line) { line.trim_start_matches("# ") } else { line }).collect();
         let config = load(&all.join("\n"), "latchkey.toml", &env).unwrap();
         assert_eq!((config.policy.rules.len(), config.provisioners.len()), (2, 1));
+        assert_eq!((config.decisions.len(), config.pulls.len()), (1, 1));
         assert_eq!(config.policy.access.roles.len(), 2);
         assert!(config.policy.access.ticket_url.is_some());
         assert!(config.provisioners[0].matches.is_some());

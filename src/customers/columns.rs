@@ -32,6 +32,10 @@ impl Columns {
         Ok(Self { names, id, name })
     }
 
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Every column as text. Our own column names stand in the common table expression, so nothing that the operator
     /// called a column needs quoting; the line feed ends a comment on the query's last line.
     pub(super) fn wrap(&self, query: &str) -> String {

@@ -102,6 +102,11 @@ where
 }
 
 impl Source {
+    /// The names of the query's columns, in its order.
+    pub fn columns(&self) -> &[String] {
+        self.columns.names()
+    }
+
     /// The customers, as the query gives them, each read when it is asked for. After an error there is nothing more.
     ///
     /// A row without an id is left out; how many those were is logged once, at the end.

@@ -173,6 +173,10 @@ async fn receive(State(inner): State<std::sync::Weak<Inner>>, headers: HeaderMap
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let json: Value = serde_json::from_slice(&body).unwrap_or_default();
+    // Asked what it is, which is no delivery.
+    if json.get("info").is_some() {
+        return axum::Json(serde_json::json!({ "status": { "code": 0 } })).into_response();
+    }
     let actionable = |event: &&Value| matches!(event["event"].as_str(), Some("access/grant" | "access/revoke"));
     let event = json["events"].as_array().and_then(|events| events.iter().find(actionable)).cloned();
     let mut delivery = Delivery {

@@ -45,6 +45,8 @@ const FILE: &str = r#"
 [access]
 default_duration = "4h"
 max_duration = "24h"
+ticket = '[A-Z]+-[0-9]+'
+ticket_url = "https://jira.acme.test/browse/{ticket}"
 
 [groups]
 leads = ["bo@acme.test", "cy@acme.test"]
@@ -57,9 +59,17 @@ require = [{ reviewers = ["group:leads"] }]
 notify = ["C0ACCESS"]
 
 [[rule]]
+name = "regulated"
+match = { plan = "regulated" }
+sensitive = true
+require = [{ reviewers = ["group:leads"], count = 2 }]
+notify = ["C0ACCESS"]
+
+[[rule]]
 name = "everyone else"
 require = [{ reviewers = ["group:leads"] }]
 notify = ["C0ACCESS"]
+extend_without_approval = "1h"
 
 [[provisioner]]
 name = "production"
@@ -72,7 +82,7 @@ const CUSTOMERS: &str = "
 CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, plan TEXT NOT NULL);
 INSERT INTO customers (id, name, plan) VALUES
     (123, 'AcmeCorp', 'enterprise'), (124, 'Acme Corp Labs', 'free'), (200, 'Globex', 'team'),
-    (201, 'Initech', 'team'), (202, 'Umbrella Health', 'enterprise'), (303, 'Stark Logistics', 'free'),
+    (201, 'Initech', 'team'), (202, 'Umbrella Health', 'regulated'), (303, 'Stark Logistics', 'free'),
     (404, 'Northwind', 'team'), (505, 'Hooli', 'enterprise');
 ";
 
@@ -104,12 +114,12 @@ impl Stage {
             bot_name: "Latchkey".to_owned(),
         })
         .await?;
-        for (id, name, email, title) in [
-            (ANA, "Ana", "ana@acme.test", "Support engineer"),
-            (BO, "Bo", "bo@acme.test", "Support lead"),
-            (CY, "Cy", "cy@acme.test", "Security lead"),
+        for (id, name, email, title, zone) in [
+            (ANA, "Ana", "ana@acme.test", "Support engineer", "Europe/Berlin"),
+            (BO, "Bo", "bo@acme.test", "Support lead", "Europe/Berlin"),
+            (CY, "Cy", "cy@acme.test", "Security lead", "America/New_York"),
         ] {
-            workspace.add_person(Person { title: title.to_owned(), ..Person::new(id, name, email) });
+            workspace.add_person(Person::new(id, name, email).titled(title).in_zone(zone));
         }
         workspace.add_channel(CHANNEL, "access", &[ANA, BO, CY], true);
 

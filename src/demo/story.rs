@@ -180,9 +180,11 @@ async fn without_button(workspace: &Workspace, place: &str, button: &str) -> any
     workspace.wait_for(&what, PATIENCE, gone).await.map_err(anyhow::Error::msg)
 }
 
-/// Ana's message has lost its button: the lease is over.
+/// Nothing can be given back any more: the lease is over.
 fn ended(workspace: &Workspace) -> Option<()> {
-    workspace.messages(ANA).iter().all(|message| message.buttons().is_empty()).then_some(())
+    let own = |message: &&Message| !message.is_reply();
+    let done = |message: &Message| message.buttons().iter().any(|button| button == "I'm done");
+    (!workspace.messages(ANA).iter().filter(own).any(done)).then_some(())
 }
 
 async fn delivered(stage: &Stage, kind: &str) -> anyhow::Result<String> {

@@ -15,10 +15,12 @@ pub struct Customer {
     pub labels: Labels,
 }
 
+const LONGEST_KEY: usize = 200;
+
 /// What two spellings of one name have in common: letters and digits, lower-cased.
 ///
 /// `Acme Corp`, `AcmeCorp` and `ACME-Corp.` share a key; a person who types any of them means the same customer,
-/// and when two customers share a key, both are offered.
+/// and when two customers share a key, both are offered. Nobody types more than its length, and an index holds no more.
 pub fn name_key(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(LONGEST_KEY).collect()
 }

@@ -41,12 +41,21 @@ text_id!(ClaimId);
 text_id!(MessageId);
 text_id!(TokenId);
 text_id!(
-    /// The company's own id of a customer, exactly as its database has it.
+    /// The company's own id of a customer, exactly as its database has it; or a resource of another kind, as
+    /// [`CustomerId::of_kind`] writes it, so that the two can never be taken for each other.
     CustomerId
 );
 text_id!(
     /// The `name` of a `[[provisioner]]`; leases remember it, so it must stay stable.
     ProvisionerName
+);
+text_id!(
+    /// The `name` of a `[[decision]]`; what it is still to be asked remembers it.
+    DecisionName
+);
+text_id!(
+    /// The `name` of a `[[pull]]`; the resources that it brought remember it.
+    PullName
 );
 text_id!(
     /// `U…` or `W…`, from a signed Slack payload.
@@ -56,6 +65,31 @@ text_id!(
     /// What a lease lets its holder do; one of `[access] roles`.
     Role
 );
+
+/// Between the kind and the id of a resource that is no customer; no plain id holds it.
+const KIND_ENDS: char = '\u{1f}';
+
+impl CustomerId {
+    /// A resource of another kind than customers.
+    pub fn of_kind(kind: &str, id: &str) -> Self {
+        Self(format!("{kind}{KIND_ENDS}{id}"))
+    }
+
+    /// `None`: it is a customer.
+    pub fn kind(&self) -> Option<&str> {
+        self.0.split_once(KIND_ENDS).map(|(kind, _)| kind)
+    }
+
+    /// The id without the kind.
+    pub fn bare(&self) -> &str {
+        self.0.split_once(KIND_ENDS).map_or(&self.0, |(_, id)| id)
+    }
+
+    /// Whether a text can be the id of a customer or a resource: not empty, no control characters.
+    pub fn is_plain(text: &str) -> bool {
+        !text.is_empty() && !text.chars().any(char::is_control)
+    }
+}
 
 /// Sixteen hexadecimal digits: 44 bits of milliseconds, 20 of randomness.
 ///
@@ -91,6 +125,9 @@ pub fn message_id(now: Timestamp, entropy: &dyn Entropy) -> MessageId {
 }
 pub fn token_id(now: Timestamp, entropy: &dyn Entropy) -> TokenId {
     TokenId(prefixed("tok", now, entropy))
+}
+pub fn resource_name(now: Timestamp, entropy: &dyn Entropy) -> String {
+    prefixed("res", now, entropy)
 }
 /// Marks one attempt at a piece of due work, so that only the attempt that is current may record its result.
 pub fn attempt_id(now: Timestamp, entropy: &dyn Entropy) -> String {

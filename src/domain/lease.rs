@@ -42,6 +42,8 @@ pub enum EndCause {
     Revoked,
     /// Its holder gave it back.
     Done,
+    /// Another lease of the same holder took its place.
+    Replaced,
 }
 
 impl EndCause {
@@ -50,6 +52,7 @@ impl EndCause {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Done => "done",
+            Self::Replaced => "replaced",
         }
     }
 }

@@ -79,6 +79,29 @@ pub fn go(length: SignedDuration) -> String {
     }
 }
 
+/// As Go prints and reads it: `3h0m0s`, `0.5h0m0s`, `-1ns`, `0`. The time library reads fractions in the last unit
+/// only, so each part is read by itself.
+pub fn from_go(text: &str) -> Option<SignedDuration> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    if rest.starts_with(['-', '+']) {
+        return None;
+    }
+    if rest == "0" {
+        return Some(SignedDuration::ZERO);
+    }
+    let mut sum = (!rest.is_empty()).then_some(SignedDuration::ZERO)?;
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| c.is_ascii_alphabetic() || c == 'µ')?;
+        let end = rest[unit..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |end| unit + end);
+        sum = sum.checked_add(rest[..end].parse().ok()?)?;
+        rest = &rest[end..];
+    }
+    Some(if negative { -sum } else { sum })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +150,19 @@ mod tests {
             let length = SignedDuration::from_secs(secs);
             assert_eq!(show(length), short);
             assert_eq!(go(length), label);
+        }
+    }
+
+    #[test]
+    fn go_durations_of_indent_are_understood() {
+        for (text, secs) in
+            [("0", 0), ("1.5h", 5_400), ("3h0m0s", 10_800), ("15m0s", 900), ("0.5h0m0s", 1_800), ("0s", 0), ("5s", 5)]
+        {
+            assert_eq!(from_go(text), Some(SignedDuration::from_secs(secs)), "{text}");
+        }
+        assert!(from_go("-1ns").is_some_and(|length| length.is_negative()));
+        for text in ["soon", "", "-", "3", "h", "3h0", "1x", "--1s", "-+1s", "1h-1m"] {
+            assert_eq!(from_go(text), None, "{text}");
         }
     }
 }

@@ -16,5 +16,8 @@ pub mod lease;
 pub mod length;
 pub mod person;
 pub mod petition;
+pub mod reminder;
+pub mod resource;
+pub mod selector;
 pub mod signature;
 pub mod standing;

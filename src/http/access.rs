@@ -6,68 +6,98 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Http,
     auth::{Caller, Scope},
     error::ApiError,
+    openapi,
 };
 use crate::domain::{id::AccessId, lease::Lease};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
+    /// Only this person's
     #[serde(default)]
     user: String,
+    /// Only on this customer
     #[serde(default)]
     customer: String,
+    /// The `nextPageToken` of the page before
     #[serde(default)]
     page_token: String,
+    /// At most so many; 100 is the most
+    #[param(value_type = i64, required = false)]
     page_size: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = AccessPage)]
 pub struct Page {
     leases: Vec<Line>,
+    /// Absent on the last page
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     next_page_token: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Lease)]
 pub struct Line {
     user: String,
     customer: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     role: Option<String>,
     petition: String,
     lease: String,
+    #[schema(format = DateTime)]
     starts_at: String,
+    #[schema(format = DateTime)]
     expires_at: String,
     /// Only of a lease that is over: some provisioner has not confirmed that yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     ended_at: Option<String>,
     provisioners: Vec<Progress>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Progress {
     name: String,
     /// `pending`, `applied`, `revoking`, `revoked` or `failing`.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     failing_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64)]
     attempts: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     last_error: Option<String>,
 }
 
 const PAGE: i64 = 100;
 const USAGE: &str = "the list takes `user`, `customer`, `pageToken` and a `pageSize` up to 100";
 
+/// Who holds what
+///
 /// Live leases and those that are over but not closed everywhere, oldest first, with the progress of the access that
 /// each belongs to. Needs the scope `admin`.
+#[utoipa::path(
+    get, path = "/v1/spaces/{space}/access", operation_id = "listAccess", tag = "check",
+    params(("space" = String, Path, description = "The space", example = "default"), Filter),
+    security(("token" = ["admin"])),
+    responses(
+        (status = 200, description = "One page", body = Page),
+        openapi::Invalid, openapi::NotFound, openapi::Guarded,
+    ),
+)]
 pub async fn list(
     State(http): State<Http>,
     caller: Caller,

@@ -1,12 +1,12 @@
 //! Who calls, and what their token allows.
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRef, FromRequestParts},
     http::{header::AUTHORIZATION, request::Parts},
 };
 
 use super::{Http, error::ApiError};
-use crate::domain::person::Email;
+use crate::domain::{id::TokenId, person::Email};
 
 /// What a token may be used for (DESIGN §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,22 +42,38 @@ impl Scope {
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub email: Email,
+    pub token: TokenId,
     scopes: Vec<Scope>,
 }
 
 impl Caller {
-    pub fn demand(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.scopes.contains(&scope) {
+    pub fn has(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// One of them is enough.
+    pub fn demand_any(&self, scopes: &[Scope]) -> Result<(), ApiError> {
+        if scopes.iter().any(|scope| self.has(*scope)) {
             return Ok(());
         }
-        Err(ApiError::Forbidden(format!("this needs a token with the scope `{}`", scope.word())))
+        let words: Vec<String> = scopes.iter().map(|scope| format!("`{}`", scope.word())).collect();
+        Err(ApiError::Forbidden(format!("this needs a token with the scope {}", words.join(" or "))))
+    }
+
+    pub fn demand(&self, scope: Scope) -> Result<(), ApiError> {
+        self.demand_any(&[scope])
     }
 }
 
-impl FromRequestParts<Http> for Caller {
+impl<S> FromRequestParts<S> for Caller
+where
+    Http: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Http) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let state = Http::from_ref(state);
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let text = header
             .and_then(|value| value.split_once(' '))
@@ -68,6 +84,6 @@ impl FromRequestParts<Http> for Caller {
         let token = state.workflow.store().token(&id).await?;
         let token = token.filter(|token| token.revoked_at.is_none()).ok_or(ApiError::Unauthenticated)?;
         let scopes = token.scopes.split_whitespace().filter_map(Scope::from_word).collect();
-        Ok(Self { email: token.email, scopes })
+        Ok(Self { email: token.email, token: id, scopes })
     }
 }

@@ -7,47 +7,72 @@ use axum::{
     http::HeaderMap,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Http,
+    BODY_LIMIT, Http,
     auth::{Caller, Scope},
     error::ApiError,
-    signed::{BadBody, raw_body},
+    openapi,
+    signed::raw_body,
 };
 use crate::{domain::person::Email, workflow::Truth};
 
 /// The most questions that are answered at once.
 const AT_ONCE: usize = 1000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
 pub struct Question {
+    /// The person's e-mail
+    #[param(value_type = String, example = "ana@acme.test")]
+    #[schema(value_type = String, example = "ana@acme.test")]
     user: Option<String>,
+    /// The customer's id
+    #[param(value_type = String, example = "123")]
+    #[schema(value_type = String, example = "123")]
     customer: Option<String>,
+    /// This role or a stronger one; without it any will do
+    #[param(value_type = Option<String>, nullable = false, example = "readonly")]
+    #[schema(example = "readonly")]
     role: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Questions {
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Questions {
+    #[schema(max_items = 1000)]
     checks: Vec<Question>,
 }
 
 /// `{"allowed":false}` and nothing else when it is a no.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Answer", examples(json!({ "allowed": true, "expires_at": "2026-01-02T19:04:05Z",
+    "petition": "05ccd8a7a31f4c00", "role": "readonly" }), json!({ "allowed": false })))]
 pub struct Reply {
     allowed: bool,
+    /// When the access ends: ask again then, not before
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Option<String>,
+    /// The petition that ends last
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     petition: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     role: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Replies {
     results: Vec<Reply>,
 }
 
+/// May this person see this customer, now?
+#[utoipa::path(
+    get, path = "/v1/check", operation_id = "check", tag = "check", params(Question), security(("token" = ["check"])),
+    responses((status = 200, description = "Yes or no", body = Reply), openapi::Invalid, openapi::Guarded),
+)]
 pub async fn check_one(
     State(http): State<Http>,
     caller: Caller,
@@ -58,6 +83,17 @@ pub async fn check_one(
     Ok(Json(answer(&http, &question).await?))
 }
 
+/// The same for up to 1000 at once
+///
+/// The answers come in the order of the questions.
+#[utoipa::path(
+    post, path = "/v1/check", operation_id = "checkMany", tag = "check", request_body = Questions,
+    security(("token" = ["check"])),
+    responses(
+        (status = 200, description = "Yes or no, for each", body = Replies),
+        openapi::Invalid, openapi::TooLarge, openapi::Guarded,
+    ),
+)]
 pub async fn check_many(
     State(http): State<Http>,
     caller: Caller,
@@ -65,10 +101,7 @@ pub async fn check_many(
     body: Body,
 ) -> Result<Json<Replies>, ApiError> {
     caller.demand(Scope::Check)?;
-    let body = raw_body(&headers, body).await.map_err(|bad| match bad {
-        BadBody::TooLarge => ApiError::TooLarge,
-        BadBody::Truncated => ApiError::Invalid("the body is incomplete".to_owned()),
-    })?;
+    let body = raw_body(&headers, body, BODY_LIMIT).await.map_err(|bad| bad.told(BODY_LIMIT))?;
     let questions: Questions = serde_json::from_slice(&body).map_err(|error| {
         ApiError::Invalid(format!("the body must be {{\"checks\":[{{\"user\":…,\"customer\":…}}]}}: {error}"))
     })?;

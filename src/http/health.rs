@@ -1,12 +1,15 @@
 //! Alive, ready, and the numbers that an operator needs.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Http, metrics as recorder};
 use crate::{
@@ -14,32 +17,65 @@ use crate::{
     store::{FIRST_SYNC, migrations_missing},
 };
 
-/// The process answers; nothing else is looked at.
-pub async fn alive() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    #[schema(example = "ok")]
+    status: &'static str,
 }
 
+/// What is ready and what is not
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "status": "ready", "database": "ok", "customers": "ok", "workers": { "grants": "running" } }))]
+pub struct Ready {
+    /// `ready` or `not ready`
+    status: &'static str,
+    database: String,
+    customers: &'static str,
+    /// Each worker of this process: `running`, or why it is being restarted
+    workers: BTreeMap<String, String>,
+}
+
+/// Alive
+///
+/// The process answers; nothing else is looked at.
+#[utoipa::path(
+    get, path = "/healthz", operation_id = "alive", tag = "operators",
+    responses((status = 200, description = "Alive", body = Alive)),
+)]
+pub async fn alive() -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+/// Ready
+///
 /// 200 when the database answers, its schema is ours and every worker of this process runs; else 503 with what is not.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "ready", tag = "operators",
+    responses(
+        (status = 200, description = "Ready", body = Ready),
+        (status = 503, description = "Not ready, and why", body = Ready),
+    ),
+)]
 pub async fn ready(State(http): State<Http>) -> impl IntoResponse {
     let database = match migrations_missing(http.workflow.store()).await {
         Ok(missing) if missing.is_empty() => "ok".to_owned(),
         Ok(_) => "schema not up to date".to_owned(),
         Err(_) => "does not answer".to_owned(),
     };
-    let workers: serde_json::Map<String, Value> = http
+    let workers: BTreeMap<String, String> = http
         .health
         .workers()
         .into_iter()
         .map(|(name, state)| match state {
-            WorkerState::Running => (name, json!("running")),
-            WorkerState::Down(why) => (name, json!(format!("restarting: {why}"))),
+            WorkerState::Running => (name, "running".to_owned()),
+            WorkerState::Down(why) => (name, format!("restarting: {why}")),
         })
         .collect();
     let customers = if first_sync_pending(&http).await { "first sync is under way" } else { "ok" };
     let fine = database == "ok" && customers == "ok" && workers.values().all(|state| state == "running");
     let status = if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if fine { "ready" } else { "not ready" };
-    (status, Json(json!({ "status": word, "database": database, "customers": customers, "workers": workers })))
+    (status, Json(Ready { status: word, database, customers, workers }))
 }
 
 /// Whether somebody may soon be there to be asked for: nobody is, and no process has tried to read customers yet. The
@@ -51,7 +87,13 @@ async fn first_sync_pending(http: &Http) -> bool {
         && store.setting(FIRST_SYNC).await.is_ok_and(|tried| tried.is_none())
 }
 
+/// The numbers that an operator needs
+///
 /// Prometheus' text format. Counts from the tables are read now; without a database they are left out.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "metrics", tag = "operators",
+    responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")),
+)]
 pub async fn metrics(State(http): State<Http>) -> impl IntoResponse {
     let now = http.workflow.now();
     match http.workflow.store().backlog(now).await {

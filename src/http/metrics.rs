@@ -50,11 +50,19 @@ fn describe() {
     describe_counter!("latchkey_jobs_total", "Jobs run, by queue and result");
     describe_counter!("latchkey_deliveries_total", "Attempts to tell a provisioner, by provisioner, kind and result");
     describe_counter!("latchkey_slack_messages_total", "Attempts to show a message, by purpose and result");
-    describe_counter!("latchkey_slack_unknown_payloads_total", "Signed Slack payloads of a kind we do not know");
+    describe_counter!(
+        "latchkey_petitions_unreached_total",
+        "Petitions none of whose cards reached anybody, by who was asked next"
+    );
+    describe_counter!("latchkey_slack_homes_total", "Attempts to show a Home tab, by result");
+    describe_counter!("latchkey_slack_unknown_payloads_total", "Slack payloads of a kind we do not know");
+    describe_gauge!("latchkey_slack_socket_connections", "Connections of Socket Mode that are open");
     describe_counter!("latchkey_refused_requests_total", "Signed requests refused, by route and reason");
     describe_gauge!("latchkey_worker_up", "1 while the worker runs, 0 while it is being restarted");
     describe_gauge!("latchkey_leases_live", "Leases that give access now");
     describe_gauge!("latchkey_undelivered", "Streams that a provisioner has not confirmed yet, by kind");
+    describe_gauge!("latchkey_remote_untold", "Petitions and claims that the remote space has not been told yet");
+    describe_gauge!("latchkey_oldest_remote_untold_seconds", "Age of the oldest of them");
     describe_gauge!("latchkey_oldest_undelivered_revoke_seconds", "Age of the oldest revoke that nobody confirmed");
     describe_gauge!("latchkey_messages_unsent", "Messages that are waiting to be shown");
     describe_gauge!("latchkey_database_up", "1 when the database answered this scrape");
@@ -68,4 +76,7 @@ pub fn set_backlog(backlog: &Backlog, now: Timestamp) {
     gauge!("latchkey_messages_unsent").set(backlog.unsent_messages as f64);
     let age = backlog.oldest_revoke.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
     gauge!("latchkey_oldest_undelivered_revoke_seconds").set(age);
+    gauge!("latchkey_remote_untold").set(backlog.untold as f64);
+    let age = backlog.oldest_untold.map_or(0.0, |since| now.duration_since(since).as_secs_f64());
+    gauge!("latchkey_oldest_remote_untold_seconds").set(age);
 }

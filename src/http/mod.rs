@@ -1,8 +1,8 @@
 //! What every route shares: layers, the signed body, tokens, the one mapping of errors; and the routes that belong to
 //! no outside service.
 //!
-//! May import: `workflow`, `policy`, `store`, `domain`, `health`. To add a route: one file with its handler, one line
-//! in [`routes`].
+//! May import: `workflow`, `policy`, `store`, `domain`, `health`. To add a route: one file with its handler, described
+//! by `#[utoipa::path]`, and one line in [`routes()`], which puts it into the router and into `/openapi.json`.
 
 mod access;
 pub mod auth;
@@ -11,12 +11,13 @@ pub mod error;
 mod health;
 pub mod layers;
 pub mod metrics;
+pub mod openapi;
 pub mod signed;
 pub mod token;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::token::TokenKey;
 use crate::{health::Health, workflow::Workflow};
@@ -34,12 +35,12 @@ pub struct Http {
 /// The most that a body may hold, unless a route says otherwise.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
-pub fn routes(state: Http) -> Router {
-    Router::new()
-        .route("/v1/check", get(check::check_one).post(check::check_many))
-        .route("/v1/spaces/{space}/access", get(access::list))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .with_state(state)
+/// The routes of this room, each with its description.
+pub fn routes() -> OpenApiRouter<Http> {
+    OpenApiRouter::default()
+        .routes(routes!(check::check_one, check::check_many))
+        .routes(routes!(access::list))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
 }

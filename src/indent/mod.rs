@@ -1,8 +1,14 @@
-//! The API of Indent: for now the webhook that Indent, or another Latchkey, calls.
+//! Indent's API, in both directions: the HTTP API that its SDKs call, and the webhook that another space calls.
 //!
-//! May import: `http`, `workflow`, `policy`, `store`, `audit`, `domain`. The served API gets a file for each resource.
+//! May import: `http`, `workflow`, `policy`, `store`, `audit`, `domain`. To add a route of the API: see [`api`].
 
+pub mod api;
+mod client;
+mod pull_update;
 mod webhook;
 mod wire;
 
-pub use self::webhook::{Receiver, routes};
+pub use self::{
+    client::{OUR_NAME, Space, SpaceSettings, TIMEOUT, Trouble},
+    webhook::{Receiver, routes},
+};

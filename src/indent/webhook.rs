@@ -6,27 +6,36 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::wire::{self, Resource};
+use super::{
+    client::OUR_NAME,
+    pull_update,
+    wire::{self, Resource},
+};
 use crate::{
     domain::{
         event::Wanted,
         id::{CustomerId, Role},
         lease::Holding,
+        length,
         person::Email,
         signature::{TOLERANCE_SECS, verify_indent},
     },
-    http::signed::{BadBody, raw_body, single},
+    http::{
+        BODY_LIMIT,
+        error::ErrorBody,
+        signed::{BadBody, raw_body, single},
+    },
     store::StoreError,
     workflow::{Applied, Error, IncomingEvent, Workflow},
 };
@@ -40,8 +49,8 @@ pub struct Receiver {
 
 pub const PATH: &str = "/webhooks/indent";
 
-pub fn routes(receiver: Receiver) -> Router {
-    Router::new().route(PATH, post(receive)).with_state(Arc::new(receiver))
+pub fn routes() -> OpenApiRouter<Arc<Receiver>> {
+    OpenApiRouter::default().routes(routes!(receive))
 }
 
 /// gRPC codes that receivers of Indent use.
@@ -50,7 +59,6 @@ const UNAVAILABLE: i32 = 14;
 const INTERNAL: i32 = 13;
 const DENIED: i32 = 7;
 const BAD_SIGNATURE: i32 = 16;
-const UNIMPLEMENTED: i32 = 12;
 
 fn status(http: StatusCode, code: i32, message: &str) -> Response {
     (http, Json(json!({ "status": { "code": code, "message": message } }))).into_response()
@@ -60,13 +68,31 @@ fn fine() -> Response {
     Json(json!({ "status": {} })).into_response()
 }
 
+/// What another space decided, or asks
+///
+/// `events` with `access/grant` or `access/revoke` (ApplyUpdate), `kinds` (PullUpdate) or `info` (GetInfo).
+#[utoipa::path(
+    post, path = PATH, operation_id = "receiveWebhook", tag = "signed", security(("indent" = [])),
+    params(("X-Indent-Timestamp" = String, Header, description = "When it was signed", example = "2026-01-02T15:04:05Z")),
+    request_body(content = Object, example = json!({ "info": true })),
+    responses(
+        (status = 200, description = "Done; or `status.code` says what no repeat can mend", body = Object,
+            example = json!({ "status": {} })),
+        (status = 400, description = "The body is incomplete", body = Object),
+        (status = 401, description = "Bad or missing signature, or stale", body = Object),
+        (status = 404, description = "No INDENT_WEBHOOK_SECRET is set", body = ErrorBody),
+        (status = 413, description = "More than 1 MiB", body = Object),
+        (status = 500, description = "Something went wrong here", body = Object),
+        (status = 503, description = "The database is away; send it again", body = Object),
+    ),
+)]
 async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Body) -> Response {
     let refuse = |http: StatusCode, code: i32, reason: &'static str| {
         metrics::counter!("latchkey_refused_requests_total", "route" => PATH, "reason" => reason).increment(1);
         tracing::warn!(reason, "refused a webhook");
         status(http, code, reason)
     };
-    let body = match raw_body(&headers, body).await {
+    let body = match raw_body(&headers, body, BODY_LIMIT).await {
         Ok(body) => body,
         Err(BadBody::TooLarge) => return refuse(StatusCode::PAYLOAD_TOO_LARGE, INVALID, "the body is too large"),
         Err(BadBody::Truncated) => return refuse(StatusCode::BAD_REQUEST, INVALID, "the body is incomplete"),
@@ -85,8 +111,8 @@ async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body
         return status(StatusCode::OK, INVALID, "the body is not a JSON object");
     };
     // The order in which Indent's own runtime tells its calls apart.
-    if call.contains_key("kinds") {
-        return status(StatusCode::OK, UNIMPLEMENTED, "PullUpdate is not served here");
+    if let Some(kinds) = call.get("kinds") {
+        return pull(&receiver, kinds).await;
     }
     if call.contains_key("info") {
         return info();
@@ -102,9 +128,22 @@ fn signed_at(time: &str, now: Timestamp) -> Timestamp {
     time.parse().ok().or_else(seconds).unwrap_or(now)
 }
 
+/// Our customers, where they are among the kinds; nothing else is ours to tell.
+async fn pull(receiver: &Receiver, kinds: &Value) -> Response {
+    let kinds = kinds.as_array().map(Vec::as_slice).unwrap_or_default();
+    if !kinds.iter().any(|kind| kind.as_str() == Some(receiver.customer_kind.as_str())) {
+        let message = format!("there are resources of the kind `{}` here and of no other", receiver.customer_kind);
+        return status(StatusCode::OK, INVALID, &message);
+    }
+    match pull_update::all_customers(receiver.workflow.store().clone(), &receiver.customer_kind).await {
+        Ok(response) => response,
+        Err(error) => failed(&error.into()),
+    }
+}
+
 fn info() -> Response {
     let detail = json!({ "integrations": [{
-        "name": "latchkey", "version": env!("CARGO_PKG_VERSION"), "capabilities": ["ApplyUpdate"],
+        "name": "latchkey", "version": env!("CARGO_PKG_VERSION"), "capabilities": ["ApplyUpdate", "PullUpdate"],
     }] });
     Json(json!({ "status": { "code": 0, "details": [{ "detail": detail.to_string() }] } })).into_response()
 }
@@ -159,6 +198,7 @@ fn failed(error: &Error) -> Response {
         Error::Store(StoreError::Inconsistent { .. } | StoreError::Other(_))
         | Error::Invalid(_)
         | Error::Forbidden(_)
+        | Error::Conflict(_)
         | Error::NoSuchPetition(_) => {
             status(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, "not stored; the log says why")
         }
@@ -189,7 +229,8 @@ fn read(
         }
     };
     let reason = event.reason.chars().filter(|c| *c != '\0').take(1000).collect();
-    Ok(IncomingEvent { wanted, holding, at, end, petition, version, actor: actor_of(event), reason })
+    let own_petition = event.label(OUR_NAME);
+    Ok(IncomingEvent { wanted, holding, at, end, petition, own_petition, version, actor: actor_of(event), reason })
 }
 
 fn holding_of(receiver: &Receiver, event: &wire::Event) -> Result<Holding, String> {
@@ -206,6 +247,10 @@ fn holding_of(receiver: &Receiver, event: &wire::Event) -> Result<Holding, Strin
         .ok_or("no resource with an e-mail")?;
     let person = Email::parse(&person.email).map_err(|fault| fault.to_string())?;
     let id = customer.id().ok_or("the customer has no id")?;
+    // Ids of other kinds are kept with a control character in them, and are nobody's to forge.
+    if !CustomerId::is_plain(&id) {
+        return Err("the customer's id holds control characters".to_owned());
+    }
     let (id, role) = role_of(receiver, event, customer, id)?;
     Ok(Holding { person, customer: CustomerId::new(id), role })
 }
@@ -233,12 +278,12 @@ fn role_of(
 }
 
 /// The label's instant, else the event's time and the label's length; `None` for "until revoked".
-fn end_of(event: &wire::Event, at: Timestamp) -> Result<Option<Timestamp>, String> {
+pub(super) fn end_of(event: &wire::Event, at: Timestamp) -> Result<Option<Timestamp>, String> {
     if let Some(text) = event.label("indent.com/time/expires").or_else(|| event.label("expires")) {
         return text.parse().map(Some).map_err(|_| "the label of the end is not an RFC 3339 time".to_owned());
     }
     let Some(text) = event.label("indent.com/time/duration") else { return Ok(None) };
-    match go_duration(&text) {
+    match length::from_go(&text) {
         // Indent's way to say "until revoked".
         Some(length) if length.is_negative() => Ok(None),
         // "0s" means the default, and there is none from outside: our own maximum bounds it.
@@ -246,26 +291,6 @@ fn end_of(event: &wire::Event, at: Timestamp) -> Result<Option<Timestamp>, Strin
         Some(length) => Ok(at.checked_add(length).ok()),
         None => Err("the label of the duration is not a Go duration".to_owned()),
     }
-}
-
-/// As Go prints and reads it: `3h0m0s`, `0.5h0m0s`, `-1ns`, `0`. The time library reads fractions in the last unit
-/// only, so each part is read by itself.
-fn go_duration(text: &str) -> Option<SignedDuration> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    if rest == "0" {
-        return Some(SignedDuration::ZERO);
-    }
-    let mut sum = (!rest.is_empty()).then_some(SignedDuration::ZERO)?;
-    while !rest.is_empty() {
-        let unit = rest.find(|c: char| c.is_ascii_alphabetic() || c == 'µ')?;
-        let end = rest[unit..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |end| unit + end);
-        sum = sum.checked_add(rest[..end].parse().ok()?)?;
-        rest = &rest[end..];
-    }
-    Some(if negative { -sum } else { sum })
 }
 
 fn version_of(event: &wire::Event) -> Result<Option<i64>, String> {
@@ -281,25 +306,7 @@ fn version_of(event: &wire::Event) -> Result<Option<i64>, String> {
 }
 
 /// Who decided, as the sender says; for the record only.
-fn actor_of(event: &wire::Event) -> String {
+pub(super) fn actor_of(event: &wire::Event) -> String {
     let actor = Some(event.actor.email.clone()).filter(|email| !email.is_empty()).or_else(|| event.actor.id());
     actor.unwrap_or_else(|| "outside".to_owned()).chars().filter(|c| *c != '\0').take(254).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn go_durations_of_indent_are_understood() {
-        for (text, secs) in
-            [("0", 0), ("1.5h", 5_400), ("3h0m0s", 10_800), ("15m0s", 900), ("0.5h0m0s", 1_800), ("0s", 0), ("5s", 5)]
-        {
-            assert_eq!(go_duration(text), Some(SignedDuration::from_secs(secs)), "{text}");
-        }
-        assert!(go_duration("-1ns").is_some_and(|length| length.is_negative()));
-        for text in ["soon", "", "-", "3", "h", "3h0", "1x"] {
-            assert_eq!(go_duration(text), None, "{text}");
-        }
-    }
 }

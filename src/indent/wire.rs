@@ -73,8 +73,12 @@ fn text(value: &Value) -> Option<String> {
 }
 
 impl Resource {
+    /// As it is: leaving out a character would make it the id of something else.
     pub fn id(&self) -> Option<String> {
-        text(&self.id)
+        match &self.id {
+            Value::String(id) if !id.is_empty() => Some(id.clone()),
+            other => text(other),
+        }
     }
     pub fn label(&self, name: &str) -> Option<String> {
         self.labels.get(name).and_then(text)

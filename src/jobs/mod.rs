@@ -4,16 +4,27 @@
 //! say. [`scan`] pushes a job for everything that has come due by time, or that a crash left behind. All work may be
 //! done twice, late, or by another process.
 //!
-//! May import: `workflow`, `store`, `provisioners`, `slack`, `customers`, `domain`, `health`. To add a job: one file
+//! May import: `workflow`, `store`, `webhooks`, `provisioners`, `slack`, `indent`, `customers`, `pulls`, `domain`,
+//! `health`. To add a job: one file
 //! with its `drain`, a variant of [`Lane`], its arm in [`Jobs::drain`].
 
+mod decide;
 mod deliver;
 mod notify;
+mod publish_homes;
+mod pull;
 mod queue;
+mod remind;
+mod reply;
 mod scan;
 mod sync_customers;
+mod tell_remote;
+mod upload_customers;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use jiff::SignedDuration;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,12 +34,15 @@ use crate::{
     domain::{
         clock::{Clock, Timestamp},
         event::Wanted,
-        id::ProvisionerName,
+        id::{DecisionName, ProvisionerName, PullName},
     },
     health::Health,
+    indent::Space,
     provisioners::Provisioner,
+    pulls::Pulls,
     slack::Slack,
     store::{Lane, Schedule},
+    webhooks::DecisionHook,
     workflow::{self, Workflow},
 };
 
@@ -37,6 +51,8 @@ use crate::{
 pub enum JobError {
     #[error(transparent)]
     Workflow(#[from] workflow::Error),
+    #[error("pull `{0}` failed and changed nothing: {1}")]
+    Pull(PullName, workflow::PullError),
     #[error("the sync failed: {0}")]
     Sync(#[from] workflow::SyncError),
 }
@@ -52,9 +68,15 @@ pub struct Jobs {
     pub workflow: Workflow,
     pub clock: Arc<dyn Clock>,
     pub provisioners: BTreeMap<ProvisionerName, Provisioner>,
+    pub decisions: BTreeMap<DecisionName, DecisionHook>,
     /// `None` while Slack is off: its messages wait.
     pub slack: Option<Arc<Slack>>,
     pub customers: Option<CustomersSource>,
+    pub pulls: Arc<Pulls>,
+    /// `None`: no other space decides our petitions, and none of their calls are due.
+    pub space: Option<Arc<Space>>,
+    /// Uploads that failed one after the other.
+    pub failed_uploads: AtomicI64,
     pub health: Arc<Health>,
 }
 
@@ -69,20 +91,26 @@ impl Jobs {
             tracker.spawn(queue::run_worker(self.clone(), lane, stop.clone()));
         }
         tracker.spawn(scan::supervise(self.clone(), stop.clone()));
-        tracker.spawn(scan::relay(self.workflow.store().clone(), stop.clone()));
         tracker.close();
         tracker.wait().await;
     }
 
     /// The lanes this process has workers for.
     fn lanes(&self) -> Vec<Lane> {
-        let mut lanes = vec![Lane::Expire, Lane::Warn, Lane::Tidy];
-        lanes.extend(self.slack.is_some().then_some(Lane::Notify));
+        let mut lanes = vec![Lane::Expire, Lane::Warn, Lane::Escalate, Lane::Tidy];
+        if self.slack.is_some() {
+            lanes.extend([Lane::Notify, Lane::Reply, Lane::Remind, Lane::Home]);
+        }
         lanes.extend(self.customers.is_some().then_some(Lane::SyncCustomers));
+        if self.space.is_some() {
+            lanes.extend([Lane::Remote, Lane::UploadCustomers]);
+        }
         for name in self.provisioners.keys() {
             lanes.push(Lane::Revoke(name.clone()));
             lanes.push(Lane::Grant(name.clone()));
         }
+        lanes.extend(self.decisions.keys().cloned().map(Lane::Decide));
+        lanes.extend(self.pulls.all.keys().cloned().map(Lane::Pull));
         lanes
     }
 
@@ -100,8 +128,16 @@ impl Jobs {
                 while !stop.is_cancelled() && self.workflow.warn_holders().await? {}
                 Ok(())
             }
+            Lane::Escalate => Ok(self.workflow.escalate_petitions().await?),
             Lane::Notify => notify::drain(self, stop).await,
+            Lane::Home => publish_homes::drain(self, stop).await,
+            Lane::Reply => reply::drain(self, stop).await,
+            Lane::Remind => remind::drain(self, stop).await,
+            Lane::Decide(name) => decide::drain(self, name, stop).await,
             Lane::SyncCustomers => sync_customers::run(self).await,
+            Lane::Pull(name) => pull::run(self, name).await,
+            Lane::Remote => tell_remote::drain(self, stop).await,
+            Lane::UploadCustomers => upload_customers::run(self).await,
             Lane::Tidy => self.tidy().await,
         }
     }

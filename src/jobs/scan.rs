@@ -3,13 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Jobs;
 use crate::{
     health::WorkerState,
-    store::{Db, Due, Lane, Schedule, Store, StoreError},
+    store::{Due, Lane, Schedule, Store, StoreError},
 };
 
 /// The longest between two looks: another process may have committed something that is due sooner than we planned.
@@ -77,65 +76,48 @@ async fn look(
         }
         match &lane {
             known if lanes.contains(known) => pushed = pushed.and(store.push_if_none_waits(&lane, "scan").await),
-            // Its provisioner is not in our file. A newer file elsewhere may have it, so it is left alone for a while;
-            // then nobody has it, and somebody must say that a revoke is still owed.
-            Lane::Revoke(_) | Lane::Grant(_) if now.duration_since(at) > ORPHANED => jobs.drain(&lane, stop).await?,
-            Lane::Revoke(_) | Lane::Grant(_) => {}
-            // Slack is off, or there is no customers database: it waits until they are back.
-            Lane::Notify | Lane::SyncCustomers | Lane::Expire | Lane::Warn | Lane::Tidy => {}
+            // It is not in our file. A newer file elsewhere may have it, so it is left alone for a while; then nobody
+            // has it, and somebody must say that a revoke is still owed, or that a bot is not asked any more.
+            Lane::Revoke(_) | Lane::Grant(_) | Lane::Decide(_) => {
+                if now.duration_since(at) > ORPHANED {
+                    jobs.drain(&lane, stop).await?;
+                }
+            }
+            // Slack is off, there is no customers database or remote space, or the pull is not in our file: it waits
+            // until they are back.
+            Lane::Notify
+            | Lane::Home
+            | Lane::Reply
+            | Lane::Remind
+            | Lane::SyncCustomers
+            | Lane::Pull(_)
+            | Lane::Remote
+            | Lane::UploadCustomers
+            | Lane::Expire
+            | Lane::Warn
+            | Lane::Escalate
+            | Lane::Tidy => {}
         }
     }
     pushed?;
     Ok(next)
 }
 
-/// The first tidying and the first sync are due at the start.
+/// The first tidying, the first sync and the first pulls are due at the start.
 async fn start_schedules(jobs: &Jobs, stop: &CancellationToken) {
     let mut schedules = vec![Schedule::Tidy];
+    // Before those that bring customers: they make it due again when there is something to send.
+    schedules.extend(jobs.space.is_some().then_some(Schedule::UploadCustomers));
+    schedules.extend(jobs.slack.is_some().then_some(Schedule::Remind));
     schedules.extend(jobs.customers.is_some().then_some(Schedule::SyncCustomers));
+    schedules.extend(jobs.pulls.all.keys().cloned().map(Schedule::Pull));
     for schedule in schedules {
-        while let Err(error) = jobs.workflow.store().make_due(schedule, jobs.clock.now()).await {
-            tracing::warn!(%error, schedule = schedule.word(), "cannot start a schedule; trying again");
+        while let Err(error) = jobs.workflow.store().make_due(schedule.clone(), jobs.clock.now()).await {
+            tracing::warn!(%error, schedule = %schedule.word(), "cannot start a schedule; trying again");
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(RECOVER) => {}
             }
-        }
-    }
-}
-
-/// The channel on which apalis' trigger announces each new job.
-const JOB_CHANNEL: &str = "apalis::job::insert";
-
-/// On PostgreSQL, passes on what other processes announce. One connection for all lanes; a lost one is opened again,
-/// and what was announced meanwhile is found by the scan.
-pub(super) async fn relay(store: Store, stop: CancellationToken) {
-    let Db::Postgres(pool) = store.db() else { return };
-    loop {
-        let listen = async {
-            let mut listener = PgListener::connect_with(pool).await?;
-            listener.listen(JOB_CHANNEL).await?;
-            loop {
-                let notice = listener.recv().await?;
-                let queue = serde_json::from_str::<serde_json::Value>(notice.payload())
-                    .ok()
-                    .and_then(|job| job["job_type"].as_str().map(str::to_owned));
-                if let Some(queue) = queue {
-                    store.nudges().wake_queue(&queue);
-                    store.nudges().wake_scan();
-                }
-            }
-        };
-        let failed: Result<(), sqlx::Error> = tokio::select! {
-            () = stop.cancelled() => return,
-            result = listen => result,
-        };
-        if let Err(error) = failed {
-            tracing::debug!(%error, "not listening for jobs of other processes; trying again");
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(RECOVER) => {}
         }
     }
 }

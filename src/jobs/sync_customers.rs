@@ -48,6 +48,9 @@ pub(super) async fn run(jobs: &Jobs) -> Result<(), JobError> {
     }
     jobs.health.set_first_sync_pending(false);
     let synced = result?;
+    if jobs.space.is_some() && synced.changed + synced.vanished > 0 {
+        store.make_due(Schedule::UploadCustomers, jobs.clock.now()).await?;
+    }
     tracing::info!(read = synced.read, changed = synced.changed, vanished = synced.vanished, "customers synced");
     Ok(())
 }

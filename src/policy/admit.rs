@@ -18,12 +18,17 @@ pub struct Asked<'a> {
     pub petitioner: &'a PersonFacts,
     /// The petitioner, unless somebody asks on behalf of another.
     pub filed_by: &'a Email,
+    /// The filer's own facts, where the rule says whether they may ask for another; `None`: it is for themselves, or they
+    /// are a program that may ask for anybody.
+    pub for_other: Option<&'a PersonFacts>,
     /// `None`: the resource is not a customer.
     pub labels: Option<&'a Labels>,
     /// `None`: the weakest there is.
     pub role: Option<&'a Role>,
-    /// At least a second; `None`: the default.
+    /// At least a second; `None`: the default. Of an extension, by how much the end moves.
     pub length: Option<SignedDuration>,
+    /// Of an extension: how long what it extends still lasts. Nothing otherwise.
+    pub left: SignedDuration,
     pub reason: &'a str,
     /// Who is in which Slack user group today ([`Rule::slack_groups`] says which are wanted). `None`: Slack could not
     /// be asked; such a group, or one not in the map, counts as able to supply any number of reviewers.
@@ -51,12 +56,20 @@ pub enum Refusal {
         "Rule “{rule}” does not list you among those who may ask. Ask somebody who may, or whoever keeps latchkey.toml."
     )]
     NotAPetitioner { rule: String },
+    #[error(
+        "Rule “{rule}” does not let you ask for somebody else. Let them ask themselves, or ask whoever keeps latchkey.toml."
+    )]
+    NotForOthers { rule: String },
+    #[error("Guests and deactivated accounts cannot have access, so it cannot be asked for them.")]
+    OtherNotAFullMember,
     /// Not a refusal to record: nothing was decided, and asking again may well succeed.
     #[error("Slack could not tell whether rule “{rule}” lets you ask, so nothing was stored. Try again in a minute.")]
     SlackAway { rule: String },
     #[error("{} is longer than the {} that you can have here. Ask again for {} or less.",
         length::show(*.asked), length::show(*.max), length::show(*.max))]
     TooLong { asked: SignedDuration, max: SignedDuration },
+    #[error("{}", too_long_to_extend(*.asked, *.most, *.max))]
+    TooLongToExtend { asked: SignedDuration, most: SignedDuration, max: SignedDuration },
     #[error("{}", unknown_role(.asked, .known))]
     UnknownRole { asked: Role, known: Vec<Role> },
     #[error(
@@ -74,6 +87,15 @@ pub enum Refusal {
     NotAFullMember,
 }
 
+fn too_long_to_extend(asked: SignedDuration, most: SignedDuration, max: SignedDuration) -> String {
+    let (asked, max) = (length::show(asked), length::show(max));
+    if most.is_zero() {
+        return format!("Access lasts at most {max} here, and yours lasts that long still. Extend it later.");
+    }
+    let most = length::show(most);
+    format!("{asked} more is too long: access lasts at most {max} here, from now on. Extend it by {most} or less.")
+}
+
 fn unknown_role(asked: &Role, known: &[Role]) -> String {
     let asked: String = asked.as_str().chars().take(60).collect();
     if known.is_empty() {
@@ -84,10 +106,16 @@ fn unknown_role(asked: &Role, known: &[Role]) -> String {
 
 /// Judges a petition before it is opened. The first thing that stands in its way is the answer.
 pub fn admit<'p>(policy: &'p Policy, asked: &Asked<'_>) -> Result<Admission<'p>, Refusal> {
+    if asked.for_other.unwrap_or(asked.petitioner).full_member && !asked.petitioner.full_member {
+        return Err(Refusal::OtherNotAFullMember);
+    }
     if !asked.petitioner.full_member {
         return Err(Refusal::NotAFullMember);
     }
     let rule = rule_for(policy, asked.labels).ok_or(Refusal::NoRule)?;
+    if asked.for_other.is_some_and(|filer| !filer.full_member || !policy.is_among(filer, &rule.for_others)) {
+        return Err(Refusal::NotForOthers { rule: rule.name.clone() });
+    }
     may_ask(policy, rule, asked)?;
     let role = role(&policy.access.roles, asked.role)?;
     let min = policy.access.min_reason;
@@ -99,8 +127,12 @@ pub fn admit<'p>(policy: &'p Policy, asked: &Asked<'_>) -> Result<Admission<'p>,
     {
         return Err(Refusal::TicketMissing { pattern: ticket.as_str().to_owned() });
     }
-    let max = policy.max_duration(rule);
+    let (max, left) = (policy.max_duration(rule), asked.left);
     let length = match asked.length {
+        Some(asked) if asked.saturating_add(left) > max && !left.is_zero() => {
+            let most = SignedDuration::from_secs(max.saturating_sub(left).as_secs().max(0));
+            return Err(Refusal::TooLongToExtend { asked, most, max });
+        }
         Some(length) if length > max => return Err(Refusal::TooLong { asked: length, max }),
         Some(length) => length,
         // Nobody asked for the default, so it is cut rather than refused.
@@ -111,6 +143,12 @@ pub fn admit<'p>(policy: &'p Policy, asked: &Asked<'_>) -> Result<Admission<'p>,
         return Err(Refusal::NobodyCanApprove { rule: rule.name.clone(), missing });
     }
     Ok(Admission { rule, length, role })
+}
+
+/// Whether a rule lets an extension that it admits stand without a reviewer. `before`: by how much ends have been moved
+/// so already since a reviewer was last asked.
+pub fn is_pre_approved(rule: &Rule, length: SignedDuration, before: SignedDuration) -> bool {
+    rule.extend_without_approval.is_some_and(|allowance| before.saturating_add(length) <= allowance)
 }
 
 fn may_ask(policy: &Policy, rule: &Rule, asked: &Asked<'_>) -> Result<(), Refusal> {
@@ -156,8 +194,10 @@ enum Reviewer<'a> {
 fn lacking(policy: &Policy, rule: &Rule, asked: Option<&Asked<'_>>) -> Vec<Missing> {
     let mut lines_of: BTreeMap<Reviewer<'_>, Vec<usize>> = BTreeMap::new();
     let mut wanted: Vec<usize> = rule.require.iter().map(|line| line.count.max(1)).collect();
+    // Those to whom it escalates may decide it in time. The file must do without: there, `asked` is nothing.
+    let further = if asked.is_some() { rule.escalates_to() } else { &[] };
     for (at, line) in rule.require.iter().enumerate() {
-        for who in &line.reviewers {
+        for who in line.reviewers.iter().chain(further) {
             match who {
                 Who::Email(email) => lines_of.entry(Reviewer::ByEmail(email)).or_default().push(at),
                 Who::Group(name) => {
@@ -229,9 +269,11 @@ mod tests {
         let mut asked = Asked {
             petitioner: &ANA,
             filed_by: &ANA.email,
+            for_other: None,
             labels: None,
             role: None,
             length: None,
+            left: SignedDuration::ZERO,
             reason: "debug BUG-482",
             slack_groups,
         };
@@ -404,9 +446,11 @@ mod tests {
             let missing = lacking(&world.policy, &world.policy.rules[0], Some(&Asked {
                 petitioner: &petitioner,
                 filed_by: &world.people.1,
+                for_other: None,
                 labels: None,
                 role: None,
                 length: None,
+            left: SignedDuration::ZERO,
                 reason: "",
                 slack_groups: &Groups::new(),
             }));

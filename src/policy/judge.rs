@@ -26,6 +26,8 @@ pub struct PetitionFacts<'a> {
     pub labels: Option<&'a Labels>,
     /// What it was asked for, or the shorter time that a reviewer chose.
     pub length: SignedDuration,
+    /// It has waited so long that those to whom its rule escalates decide as well.
+    pub escalated: bool,
 }
 
 /// Why somebody may not decide, as a sentence for them.
@@ -82,7 +84,8 @@ pub fn may_review(
         ClaimKind::Approve if is_own(policy, rule, petition, person) => return Err(NotYours::OwnPetition),
         ClaimKind::Approve | ClaimKind::Deny | ClaimKind::Revoke => {}
     }
-    if !rule.require.iter().any(|line| policy.is_among(person, &line.reviewers)) {
+    let further = policy.is_among(person, rule.further_reviewers(petition.escalated));
+    if !further && !rule.require.iter().any(|line| policy.is_among(person, &line.reviewers)) {
         return Err(NotYours::NotAReviewer { rule: rule.name.clone() });
     }
     Ok(())
@@ -103,7 +106,9 @@ pub fn judge(policy: &Policy, petition: &PetitionFacts<'_>, claims: &[ClaimFacts
         if !maker.full_member || is_own(policy, rule, petition, maker) {
             continue;
         }
-        let lines = rule.require.iter().enumerate().filter(|(_, line)| policy.is_among(maker, &line.reviewers));
+        let further = policy.is_among(maker, rule.further_reviewers(petition.escalated));
+        let lines = rule.require.iter().enumerate();
+        let lines = lines.filter(|(_, line)| further || policy.is_among(maker, &line.reviewers));
         let person = match &maker.slack {
             Some(account) => *accounts.entry(account).or_insert(&maker.email),
             None => &maker.email,
@@ -116,7 +121,10 @@ pub fn judge(policy: &Policy, petition: &PetitionFacts<'_>, claims: &[ClaimFacts
     // A rule that demands nobody would grant by itself; the file cannot hold one, but if it did, the answer is no.
     if rule.require.is_empty() || empty.iter().any(|&count_left| count_left > 0) {
         let lines = rule.require.iter().zip(empty).filter(|(_, count_left)| *count_left > 0);
-        let missing = lines.map(|(line, count_left)| Missing { reviewers: line.reviewers.clone(), count_left });
+        let missing = lines.map(|(line, count_left)| {
+            let further = rule.further_reviewers(petition.escalated);
+            Missing { reviewers: line.reviewers.iter().chain(further).cloned().collect(), count_left }
+        });
         return Verdict::Wait { missing: missing.collect() };
     }
     let length = petition.length.min(policy.max_duration(rule));

@@ -10,12 +10,14 @@
 //! - [`admit`]: may this petition be opened at all?
 //! - [`may_review`]: may this person decide it?
 //! - [`judge`]: do the claims on it suffice?
+//! - [`why_asked`]: why was this person asked, of all people?
 
 mod admit;
 mod judge;
 mod matching;
 #[cfg(test)]
 mod sample;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +25,9 @@ use jiff::SignedDuration;
 use regex_lite::Regex;
 
 pub use self::{
-    admit::{Admission, Asked, Refusal, admit, shortfall},
+    admit::{Admission, Asked, Refusal, admit, is_pre_approved, shortfall},
     judge::{ClaimFacts, NotYours, PetitionFacts, Verdict, judge, may_review},
+    why::{Why, why_asked},
 };
 use crate::domain::{
     customer::Labels,
@@ -71,6 +74,8 @@ pub struct Rule {
     pub matches: Option<Labels>,
     /// Who may ask. `None`: every full member of the workspace.
     pub petitioners: Option<Vec<Who>>,
+    /// Who may ask for somebody else, who must be one of the petitioners. Empty: nobody.
+    pub for_others: Vec<Who>,
     /// `None`: that of [`Access`].
     pub max_duration: Option<SignedDuration>,
     /// Every line must be met, each by other people. Never empty.
@@ -81,6 +86,21 @@ pub struct Rule {
     pub dm: bool,
     /// `None`: that of [`Access`].
     pub self_approval: Option<bool>,
+    /// By how much ends may be moved without a reviewer, in sum since a reviewer was last asked. `None`: not at all.
+    pub extend_without_approval: Option<SignedDuration>,
+    /// What happens when nobody decides for a while; `None`: nothing.
+    pub escalate: Option<Escalate>,
+    /// Whoever approves is asked once more whether they mean it. It changes nothing about who may.
+    pub sensitive: bool,
+}
+
+/// From an instant on, further people are asked, and decide like the reviewers of every line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalate {
+    /// After the petition was opened; at least a second.
+    pub after: SignedDuration,
+    /// Never empty.
+    pub to: Vec<Who>,
 }
 
 /// One line of `require`: that many different people of these.
@@ -89,6 +109,13 @@ pub struct Requirement {
     pub reviewers: Vec<Who>,
     /// At least 1.
     pub count: usize,
+}
+
+/// `2 of group:leads, dan@acme.test`.
+impl std::fmt::Display for Requirement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}", self.count, list(&self.reviewers))
+    }
 }
 
 /// A person or several, as the file names them.
@@ -193,17 +220,35 @@ impl Rule {
         }
     }
 
+    /// To whom it escalates.
+    pub fn escalates_to(&self) -> &[Who] {
+        self.escalate.as_ref().map_or(&[], |escalate| &escalate.to)
+    }
+
+    /// Those who decide besides the reviewers of each line.
+    fn further_reviewers(&self, escalated: bool) -> &[Who] {
+        if escalated { self.escalates_to() } else { &[] }
+    }
+
     /// Every Slack user group that this rule names, for petitioners or reviewers: what to look up before [`admit`].
     pub fn slack_groups(&self) -> BTreeSet<String> {
-        let reviewers = self.require.iter().flat_map(|line| &line.reviewers);
-        let everybody = self.petitioners.iter().flatten().chain(reviewers);
-        everybody
-            .filter_map(|who| match who {
-                Who::SlackGroup(id) => Some(id.clone()),
-                Who::Email(_) | Who::Group(_) => None,
-            })
-            .collect()
+        let reviewers = self.require.iter().flat_map(|line| &line.reviewers).chain(self.escalates_to());
+        slack_groups_among(self.petitioners.iter().flatten().chain(reviewers))
     }
+
+    /// The Slack user groups whose members may ask for somebody else.
+    pub fn slack_groups_for_others(&self) -> BTreeSet<String> {
+        slack_groups_among(&self.for_others)
+    }
+}
+
+fn slack_groups_among<'a>(them: impl IntoIterator<Item = &'a Who>) -> BTreeSet<String> {
+    them.into_iter()
+        .filter_map(|who| match who {
+            Who::SlackGroup(id) => Some(id.clone()),
+            Who::Email(_) | Who::Group(_) => None,
+        })
+        .collect()
 }
 
 /// The first rule that matches. A resource that is no customer (`None`) falls under the first rule without `match`.
@@ -211,10 +256,41 @@ pub fn rule_for<'p>(policy: &'p Policy, labels: Option<&Labels>) -> Option<&'p R
     policy.rules.iter().find(|rule| rule.matches(labels))
 }
 
-/// Everybody whom the rule names as a reviewer.
-pub fn reviewers(policy: &Policy, rule: &Rule) -> Reviewers {
+/// Whether somebody may ask for a customer with these labels at all.
+pub fn may_ask_for(policy: &Policy, person: &PersonFacts, labels: &Labels) -> bool {
+    let rule = rule_for(policy, Some(labels));
+    let among = |rule: &Rule| rule.petitioners.as_ref().is_none_or(|them| policy.is_among(person, them));
+    person.full_member && rule.is_some_and(among)
+}
+
+/// Whether somebody may ask for a customer with these labels on behalf of somebody else.
+pub fn may_ask_for_others_of(policy: &Policy, person: &PersonFacts, labels: &Labels) -> bool {
+    let rule = rule_for(policy, Some(labels));
+    person.full_member && rule.is_some_and(|rule| policy.is_among(person, &rule.for_others))
+}
+
+/// Whether any rule lets somebody ask for somebody else.
+pub fn may_ask_for_others(policy: &Policy, person: &PersonFacts) -> bool {
+    person.full_member && policy.rules.iter().any(|rule| policy.is_among(person, &rule.for_others))
+}
+
+/// Whether any rule names somebody as a reviewer.
+pub fn is_a_reviewer(policy: &Policy, person: &PersonFacts) -> bool {
+    let lines = policy.rules.iter().flat_map(|rule| &rule.require).map(|line| line.reviewers.as_slice());
+    let further = policy.rules.iter().map(Rule::escalates_to);
+    person.full_member && lines.chain(further).any(|them| policy.is_among(person, them))
+}
+
+/// Everybody whom the rule names as a reviewer of a petition that was escalated, or was not.
+pub fn reviewers(policy: &Policy, rule: &Rule, escalated: bool) -> Reviewers {
+    let lines = rule.require.iter().flat_map(|line| &line.reviewers);
+    everybody(policy, lines.chain(rule.further_reviewers(escalated)))
+}
+
+/// These people and groups, by e-mail where that is known.
+pub fn everybody<'a>(policy: &Policy, them: impl IntoIterator<Item = &'a Who>) -> Reviewers {
     let mut all = Reviewers::default();
-    for who in rule.require.iter().flat_map(|line| &line.reviewers) {
+    for who in them {
         match who {
             Who::Email(email) => {
                 all.emails.insert(email.clone());
@@ -232,7 +308,15 @@ pub fn reviewers(policy: &Policy, rule: &Rule) -> Reviewers {
 ///
 /// The members of a Slack group are not known here: whoever sends to them leaves the petitioner and the filer out.
 pub fn reviewers_of(policy: &Policy, rule: &Rule, petition: &PetitionFacts<'_>) -> Reviewers {
-    let mut all = reviewers(policy, rule);
+    without_own(policy, rule, petition, reviewers(policy, rule, petition.escalated))
+}
+
+/// Those who are asked when it escalates, without those whose own petition it is.
+pub fn escalated_to(policy: &Policy, rule: &Rule, petition: &PetitionFacts<'_>) -> Reviewers {
+    without_own(policy, rule, petition, everybody(policy, rule.escalates_to()))
+}
+
+fn without_own(policy: &Policy, rule: &Rule, petition: &PetitionFacts<'_>, mut all: Reviewers) -> Reviewers {
     if !policy.self_approval(rule) {
         all.emails.remove(petition.petitioner);
         all.emails.remove(petition.filed_by);
@@ -276,7 +360,7 @@ mod tests {
         let mut policy = policy(vec![rule("r", &[(&["group:leads", "dan@acme.test"], 1), (&["slack:S0SEC"], 1)])]);
         let petition = (email("bo@acme.test"), email("dan@acme.test"));
         let facts = facts(&petition, None, 4);
-        let all = reviewers(&policy, &policy.rules[0]);
+        let all = reviewers(&policy, &policy.rules[0], false);
         assert_eq!(all.emails, emails(&["bo@acme.test", "cy@acme.test", "dan@acme.test"]));
         assert_eq!(all.slack_groups, BTreeSet::from(["S0SEC".to_owned()]));
         assert_eq!(reviewers_of(&policy, &policy.rules[0], &facts).emails, emails(&["cy@acme.test"]));

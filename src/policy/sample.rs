@@ -33,6 +33,7 @@ pub(super) fn rule(name: &str, require: Lines<'_>) -> Rule {
         name: name.to_owned(),
         matches: None,
         petitioners: None,
+        for_others: Vec::new(),
         max_duration: None,
         require: require
             .iter()
@@ -41,6 +42,9 @@ pub(super) fn rule(name: &str, require: Lines<'_>) -> Rule {
         notify: Vec::new(),
         dm: true,
         self_approval: None,
+        extend_without_approval: None,
+        escalate: None,
+        sensitive: false,
     }
 }
 
@@ -83,5 +87,6 @@ pub(super) fn facts<'a>(people: &'a (Email, Email), labels: Option<&'a Labels>, 
         filed_by: &people.1,
         labels,
         length: SignedDuration::from_hours(hours),
+        escalated: false,
     }
 }

@@ -3,17 +3,15 @@
 //! Each is idempotent, takes "already so" as success, and knows nothing of queues and retries: one call, one result.
 //! Dispatch is a `match`, so that a new kind cannot be forgotten anywhere.
 //!
-//! May import: `domain`. To add one: a file here, a variant of [`Provisioner`], its arms.
+//! May import: `domain`, `webhooks`. To add one: a file here, a variant of [`Provisioner`], its arms.
 
 mod webhook;
 
 pub use self::webhook::{Webhook, WebhookSettings};
-use crate::domain::{clock::Clock, event::AccessEvent};
-
-/// Why a provisioner did not apply an event, for operators; it holds no secret and no body.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Failure(pub String);
+use crate::{
+    domain::{clock::Clock, event::AccessEvent},
+    webhooks::Failure,
+};
 
 pub enum Provisioner {
     Webhook(Webhook),

@@ -4,7 +4,9 @@
 //! carries the method and Slack's code, never a body, a token, an address or a `response_url`.
 //!
 //! May import: `domain`, `slack::views` for what is sent, `slack::user` for what is read.
-//! To add a method: one function below; arguments of reads go into the query, those of writes are JSON.
+//! To add a method: one function below or in `client/posts.rs`; arguments of reads go into the query, those of writes are JSON.
+
+mod posts;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,13 +16,15 @@ use std::{
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
 use reqwest::{RequestBuilder, Response, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use slack_morphism::prelude::SlackView;
 use url::{Host, Url};
 
-pub use super::user::SlackUser;
+pub use self::posts::{POST, Page};
+pub use super::{channel::SlackChannel, user::SlackUser};
 use super::{user::filled, views::Content};
 use crate::domain::{id::SlackUserId, person::Email};
 
@@ -151,9 +155,20 @@ pub struct AuthTest {
     pub team_id: String,
     pub team: Option<String>,
     pub user_id: Option<SlackUserId>,
+    /// What people type after `@`.
+    pub user: Option<String>,
     pub bot_id: Option<String>,
     /// What the token may do; `None` where Slack did not say.
     pub scopes: Option<BTreeSet<String>>,
+    /// Slack's own time, to the second.
+    pub at: Option<Timestamp>,
+}
+
+/// What Slack says beside an answer.
+#[derive(Default)]
+pub(super) struct Beside {
+    scopes: Option<BTreeSet<String>>,
+    at: Option<Timestamp>,
 }
 
 impl SlackClient {
@@ -191,13 +206,15 @@ impl SlackClient {
 
     pub async fn auth_test(&self) -> Result<AuthTest, SlackError> {
         let method = "auth.test";
-        let (answer, scopes) = self.write(method, "", json!({})).await?;
+        let (answer, Beside { scopes, at }) = self.write(method, "", json!({})).await?;
         Ok(AuthTest {
             team_id: filled(&answer["team_id"]).ok_or(SlackError::BadAnswer { method, status: 200 })?,
             team: filled(&answer["team"]),
             user_id: filled(&answer["user_id"]).map(SlackUserId::new),
+            user: filled(&answer["user"]),
             bot_id: filled(&answer["bot_id"]),
             scopes,
+            at,
         })
     }
 
@@ -226,26 +243,16 @@ impl SlackClient {
         Ok(users.iter().filter_map(filled).map(SlackUserId::new).collect())
     }
 
-    /// Posts, waiting for its turn in that channel. A person's id as the channel sends to them alone. What comes back
-    /// is where the message stands, which an update needs: a person's id is no channel.
-    pub async fn post(
-        &self,
-        channel: &str,
-        thread_ts: Option<&str>,
-        content: &Content,
-    ) -> Result<(String, String), SlackError> {
-        let method = "chat.postMessage";
-        let mut args = shown(method, content)?;
-        args["channel"] = json!(channel);
-        // Nothing in a message may turn into a preview of somebody's choosing.
-        args["unfurl_links"] = json!(false);
-        args["unfurl_media"] = json!(false);
-        if let Some(ts) = thread_ts {
-            args["thread_ts"] = json!(ts);
+    /// `None`: there is no such channel, or none that the bot is allowed to see.
+    pub async fn channel(&self, id: &str) -> Result<Option<SlackChannel>, SlackError> {
+        let method = "conversations.info";
+        match self.read(method, &[("channel", id)]).await {
+            Ok(answer) => {
+                SlackChannel::read(&answer["channel"]).map(Some).ok_or(SlackError::BadAnswer { method, status: 200 })
+            }
+            Err(error) if error.code() == Some("channel_not_found") => Ok(None),
+            Err(error) => Err(error),
         }
-        self.wait_turn(method, channel).await?;
-        let (answer, _) = self.write(method, channel, args).await?;
-        filled(&answer["channel"]).zip(filled(&answer["ts"])).ok_or(SlackError::BadAnswer { method, status: 200 })
     }
 
     /// Replaces a message, with the channel and the time stamp that [`Self::post`] gave.
@@ -266,11 +273,23 @@ impl SlackClient {
         self.write(method, "", args).await.map(|_| ())
     }
 
-    /// Opens a form; the trigger lives three seconds and works once.
+    /// Opens a form; the trigger lives three seconds and works once. That it has worked already is no error: the same
+    /// click was delivered again, and the form is open.
     pub async fn open_view(&self, trigger_id: &str, view: &SlackView) -> Result<(), SlackError> {
         let method = "views.open";
         let view = serde_json::to_value(view).map_err(|_| unsendable(method))?;
-        self.write(method, "", json!({ "trigger_id": trigger_id, "view": view })).await.map(|_| ())
+        match self.write(method, "", json!({ "trigger_id": trigger_id, "view": view })).await {
+            Err(error) if error.code() == Some("exchanged_trigger_id") => Ok(()),
+            opened => opened.map(|_| ()),
+        }
+    }
+
+    /// Shows somebody's Home tab; the limit is each person's own.
+    pub async fn publish_view(&self, user: &SlackUserId, view: &SlackView) -> Result<(), SlackError> {
+        let method = "views.publish";
+        let view = serde_json::to_value(view).map_err(|_| unsendable(method))?;
+        let args = json!({ "user_id": user.as_str(), "view": view });
+        self.write(method, user.as_str(), args).await.map(|_| ())
     }
 
     /// Answers whoever typed or clicked, and nobody else; the original message stays. Whatever fails, somebody still
@@ -297,33 +316,33 @@ impl SlackClient {
         self.call(method, "", request).await.map(|(answer, _)| answer)
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         method: &'static str,
         place: &str,
         args: Value,
-    ) -> Result<(Value, Option<BTreeSet<String>>), SlackError> {
+    ) -> Result<(Value, Beside), SlackError> {
         let mut request = with_json(self.0.http.post(format!("{}/{method}", self.0.base)), &args);
-        if matches!(method, "chat.postMessage" | "chat.update") {
+        if matches!(method, POST | "chat.update") {
             request = request.timeout(self.0.patience);
         }
         self.call(method, place, request).await
     }
 
-    /// One call with our token: Slack's answer, and the scopes it says that the token has.
+    /// One call with our token: Slack's answer, and what it says beside it.
     async fn call(
         &self,
         method: &'static str,
         place: &str,
         request: RequestBuilder,
-    ) -> Result<(Value, Option<BTreeSet<String>>), SlackError> {
+    ) -> Result<(Value, Beside), SlackError> {
         let request = request.bearer_auth(self.0.token.expose_secret());
-        let (status, scopes, body) = self.send(method, place, request).await?;
+        let (status, beside, body) = self.send(method, place, request).await?;
         let result = judge(method, status, &body);
         if let Err(SlackError::RateLimited { retry_after, .. }) = &result {
             self.pause(method, place, *retry_after);
         }
-        result.map(|answer| (answer, scopes))
+        result.map(|answer| (answer, beside))
     }
 
     /// Sends it and reads what comes back, except where Slack said to wait and the time is not over.
@@ -332,7 +351,7 @@ impl SlackClient {
         method: &'static str,
         place: &str,
         request: RequestBuilder,
-    ) -> Result<(u16, Option<BTreeSet<String>>, Vec<u8>), SlackError> {
+    ) -> Result<(u16, Beside, Vec<u8>), SlackError> {
         if let Some(retry_after) = self.paused(method, place) {
             return Err(SlackError::RateLimited { method, retry_after });
         }
@@ -344,7 +363,7 @@ impl SlackClient {
             self.pause(method, place, retry_after);
             return Err(SlackError::RateLimited { method, retry_after });
         }
-        let scopes = scopes(&answer);
+        let beside = Beside { scopes: scopes(&answer), at: date(&answer) };
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|_| SlackError::NoAnswer { method })? {
             if body.len() + chunk.len() > LARGEST_ANSWER {
@@ -352,7 +371,7 @@ impl SlackClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((status, scopes, body))
+        Ok((status, beside, body))
     }
 
     async fn wait_turn(&self, method: &'static str, channel: &str) -> Result<(), SlackError> {
@@ -398,7 +417,8 @@ pub fn allowed_response_url(url: &str, api_base: &str) -> Option<Url> {
     (slack || own).then_some(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the address is one of this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -434,6 +454,11 @@ fn retry_after(answer: &Response) -> Duration {
 fn scopes(answer: &Response) -> Option<BTreeSet<String>> {
     let given = answer.headers().get("x-oauth-scopes")?.to_str().ok()?;
     Some(given.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+}
+
+fn date(answer: &Response) -> Option<Timestamp> {
+    let given = answer.headers().get(header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(given).ok()
 }
 
 /// Slack says `ok` in every answer that is one, whatever its status.

@@ -109,12 +109,12 @@ async fn a_pause_is_kept_and_only_where_it_was_asked_for() {
     let answer = || (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "7")], "slow down").into_response();
     let (base, mut seen) = serve(answer).await;
     let client = client(&base);
-    let first = client.post("C0ACCESS", None, &content()).await.unwrap_err();
+    let first = client.post("C0ACCESS", None, &content(), None).await.unwrap_err();
     assert_eq!(first.advice(), Advice::RetryAfter(Duration::from_secs(7)));
-    let again = client.post("C0ACCESS", None, &content()).await.unwrap_err();
+    let again = client.post("C0ACCESS", None, &content(), None).await.unwrap_err();
     let Advice::RetryAfter(left) = again.advice() else { panic!("{again}") };
     assert!(left <= Duration::from_secs(7));
-    client.post("C0OTHER", None, &content()).await.unwrap_err();
+    client.post("C0OTHER", None, &content(), None).await.unwrap_err();
     let asked: Vec<String> = std::iter::from_fn(|| seen.try_recv().ok()).map(|seen| seen.body).collect();
     assert_eq!(asked.len(), 2, "the second was not sent: {asked:?}");
 
@@ -132,7 +132,7 @@ async fn writes_are_json_and_reads_are_queries() {
         || json_answer(r#"{"ok":true,"channel":"D0ANA","ts":"1.000001","user":{"id":"U0ANA"},"users":["U0BO",null]}"#);
     let (base, mut seen) = serve(answer).await;
     let client = client(&format!("{base}/"));
-    let posted = client.post("U0ANA", Some("1.0"), &content()).await.unwrap();
+    let posted = client.post("U0ANA", Some("1.0"), &content(), Some("msg_1")).await.unwrap();
     assert_eq!(posted, ("D0ANA".to_owned(), "1.000001".to_owned()), "where it stands is what Slack says");
     let call = seen.recv().await.unwrap();
     assert_eq!((call.verb, call.uri.path()), (Method::POST, "/api/chat.postMessage"));
@@ -144,6 +144,7 @@ async fn writes_are_json_and_reads_are_queries() {
         (&json!("U0ANA"), &json!("1.0"), &json!(false))
     );
     assert_eq!(sent["text"], "Only Ana can do that.");
+    assert_eq!(sent["metadata"], json!({ "event_type": "latchkey_message", "event_payload": { "id": "msg_1" } }));
     assert_eq!(sent["blocks"][0]["type"], "section");
 
     let found = client.user_by_email(&Email::parse("ana@acme.test").unwrap()).await.unwrap();
@@ -162,7 +163,10 @@ async fn writes_are_json_and_reads_are_queries() {
 #[tokio::test]
 async fn whose_token_it_is() {
     let answer = || {
-        let scopes = [(HeaderName::from_static("x-oauth-scopes"), "commands, chat:write")];
+        let scopes = [
+            (HeaderName::from_static("x-oauth-scopes"), "commands, chat:write"),
+            (header::DATE, "Tue, 14 Nov 2023 22:13:20 GMT"),
+        ];
         (scopes, json_answer(r#"{"ok":true,"team_id":"T0ACME","user_id":"U0LATCHKEY","enterprise_id":null}"#))
             .into_response()
     };
@@ -170,6 +174,18 @@ async fn whose_token_it_is() {
     let test = client(&base).auth_test().await.unwrap();
     assert_eq!((test.team_id.as_str(), test.bot_id), ("T0ACME", None));
     assert_eq!(test.scopes, Some(BTreeSet::from(["chat:write".to_owned(), "commands".to_owned()])));
+    assert_eq!(test.at.map(|at| at.as_second()), Some(1_700_000_000));
+}
+
+#[tokio::test]
+async fn a_channel_that_nobody_shows_us_is_no_error() {
+    let (base, mut seen) = serve(|| json_answer(r#"{"ok":false,"error":"channel_not_found"}"#)).await;
+    assert_eq!(client(&base).channel("C0ACCESS").await, Ok(None));
+    assert_eq!(seen.recv().await.unwrap().uri.query(), Some("channel=C0ACCESS"));
+    let found = r#"{"ok":true,"channel":{"id":"C0ACCESS","name":"access","is_member":false,"is_archived":true}}"#;
+    let (base, _seen) = serve(move || json_answer(found)).await;
+    let channel = client(&base).channel("C0ACCESS").await.unwrap().unwrap();
+    assert_eq!((channel.archived, channel.is_member, channel.name.as_deref()), (true, false, Some("access")));
 }
 
 #[tokio::test]

@@ -11,11 +11,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures_util::future::{join, join_all, join3};
-use jiff::{SignedDuration, Timestamp};
+use futures_util::future::{BoxFuture, join, join_all, join3};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::sync::OnceCell;
 
 use super::client::{SlackClient, SlackError, SlackUser};
+pub use crate::workflow::Freshness;
 use crate::{
     domain::{
         clock::Clock,
@@ -23,17 +24,8 @@ use crate::{
         person::{Email, Person},
     },
     policy::PersonFacts,
-    workflow::Actor,
+    workflow::{Actor, Error, People, SlackGroups},
 };
-
-/// How old an answer may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// For deciding.
-    Now,
-    /// For asking, and for whom to send a card.
-    AMinuteAgo,
-}
 
 const KEPT: SignedDuration = SignedDuration::from_mins(1);
 /// Answers that are kept of each kind; a workspace with more people asks Slack more often.
@@ -47,12 +39,12 @@ pub enum Stranger {
     #[error(
         "Latchkey knows people by their e-mail address, and your Slack profile, {name}, has none that is confirmed. Add \
          or confirm one there and try again; if it has one, tell whoever runs Latchkey: the app may lack the scope \
-         users:read.email."
+         users:read.email, and `latchkey doctor` says so."
     )]
     NoEmail { name: String },
     #[error(
         "Slack knows no such account in this workspace, so nothing was stored or decided. Ask a full member of the \
-         workspace to do it."
+         workspace to do it, or an administrator of the workspace to make you one."
     )]
     Unknown,
 }
@@ -109,8 +101,8 @@ impl Directory {
 
     /// Today's facts of people who made claims before, in their order, under the e-mails of then.
     ///
-    /// A maker whom Slack knows no more, or by another e-mail, is not a full member. A maker without a Slack id is
-    /// looked up by e-mail; whom the workspace does not have is not a full member, unless the caller knows better.
+    /// A maker whom Slack knows no more, or by another e-mail, is not a full member. A maker without a Slack id was
+    /// identified by a token and is looked up by e-mail; whom the workspace does not have is who the token says.
     ///
     /// # Errors
     ///
@@ -141,10 +133,11 @@ impl Directory {
                 Some(id) => groups_of(id, &members)?,
                 None => BTreeSet::new(),
             };
+            let by_token = maker.slack.is_none() && found.is_none();
             facts.push(PersonFacts {
                 email: maker.email.clone(),
                 // They were of our workspace when they made their claim; only Slack's own word changes that.
-                full_member: same.is_some_and(|user| is_full_member(user, team, Some(team))),
+                full_member: by_token || same.is_some_and(|user| is_full_member(user, team, Some(team))),
                 slack,
                 slack_groups,
             });
@@ -168,6 +161,22 @@ impl Directory {
         let (found, team) = (found?, team?);
         // Our own token finds our own people; where Slack does not repeat whose they are, they are ours.
         Ok(found.filter(|user| is_full_member(user, team, Some(team))).map(|user| user.id))
+    }
+
+    /// What somebody is called, to show them; `None` also where Slack does not say.
+    pub async fn name(&self, id: &SlackUserId) -> Option<String> {
+        self.person(id, Freshness::AMinuteAgo).await.ok().flatten().map(|user| user.name)
+    }
+
+    /// What they do, as their profile says; `None` also where Slack does not say. Theirs to write, so only to show.
+    pub async fn title(&self, id: &SlackUserId) -> Option<String> {
+        self.person(id, Freshness::AMinuteAgo).await.ok().flatten().and_then(|user| user.title)
+    }
+
+    /// The clock that somebody lives by; UTC where Slack does not say.
+    pub async fn zone(&self, id: &SlackUserId) -> Result<TimeZone, SlackError> {
+        let user = self.person(id, Freshness::AMinuteAgo).await?;
+        Ok(user.map_or(TimeZone::UTC, |user| user.zone()))
     }
 
     /// Asked once, and again only while Slack has not answered.
@@ -201,6 +210,22 @@ impl Directory {
             }
         };
         self.0.groups.or_ask(id, fresh, self.0.clock.as_ref(), ask).await
+    }
+}
+
+impl People for Directory {
+    fn facts<'a>(
+        &'a self,
+        people: &'a [Person],
+        groups: &'a BTreeSet<String>,
+        fresh: Freshness,
+    ) -> BoxFuture<'a, Result<Vec<PersonFacts>, Error>> {
+        let away = |stranger: Stranger| Error::Unavailable(stranger.to_string());
+        Box::pin(async move { self.actors(people, groups, fresh).await.map_err(away) })
+    }
+
+    fn groups<'a>(&'a self, ids: &'a BTreeSet<String>) -> BoxFuture<'a, SlackGroups> {
+        Box::pin(Directory::groups(self, ids, Freshness::AMinuteAgo))
     }
 }
 

@@ -1,19 +1,33 @@
 //! Slack: what it sends us, what we show there.
 //!
 //! A request is read raw, verified, parsed, turned into one workflow call, and answered within three seconds; what is
-//! to be shown is drawn by the jobs. Who clicked is taken from the signed payload and looked up at Slack.
+//! to be shown is drawn by the jobs. Who clicked is taken from the signed payload and looked up at Slack. By Socket Mode the
+//! same payloads come over connections that [`socket`] opens; behind `dispatch` nothing knows the difference.
 //!
 //! May import: `http`, `workflow`, `policy`, `store`, `audit`, `domain`. To add a word of the command: a file in
-//! [`commands`]; a button: a file in [`actions`]; a message: a file in [`views`].
+//! [`commands`]; a button: a file in [`actions`]; an
+//! event: a file in [`events`]; a message: a file in [`views`].
 
 mod actions;
+mod channel;
 pub mod client;
 pub mod commands;
 pub mod directory;
+mod dispatch;
+pub mod events;
+pub mod home;
 mod inbound;
+mod lookup;
+pub mod manifest;
+mod markup;
 pub mod outbox;
+pub mod reminders;
+pub mod replies;
 mod routes;
+pub mod scopes;
+pub mod socket;
 pub mod text;
+mod typeahead;
 mod user;
 pub mod views;
 

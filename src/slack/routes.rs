@@ -3,32 +3,35 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    BUDGET, Slack, actions, commands,
-    inbound::{self, Interaction, SlashCommand},
-    views::{Content, answer},
+    Slack,
+    dispatch::{self, NotStored, unknown},
+    inbound::{self, SlashCommand},
 };
 use crate::{
     domain::signature::verify_slack,
-    http::signed::{BadBody, raw_body, single},
+    http::{
+        BODY_LIMIT,
+        error::ErrorBody,
+        signed::{BadBody, raw_body, single},
+    },
 };
 
-pub fn routes(slack: Arc<Slack>) -> Router {
-    Router::new()
-        .route("/slack/commands", post(command))
-        .route("/slack/interactions", post(interaction))
-        .route("/slack/options", post(options))
-        .route("/slack/events", post(event))
-        .with_state(slack)
+pub fn routes() -> OpenApiRouter<Arc<Slack>> {
+    OpenApiRouter::default()
+        .routes(routes!(command))
+        .routes(routes!(interaction))
+        .routes(routes!(options))
+        .routes(routes!(event))
 }
 
 /// A request that is Slack's: the raw body, and the signature by which a replay is known.
@@ -44,7 +47,7 @@ async fn verified(slack: &Slack, route: &'static str, headers: &HeaderMap, body:
         tracing::warn!(route, reason, "refused a request that claims to be Slack's");
         status.into_response()
     };
-    let body = raw_body(headers, body).await.map_err(|bad| match bad {
+    let body = raw_body(headers, body, BODY_LIMIT).await.map_err(|bad| match bad {
         BadBody::TooLarge => refuse(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
         BadBody::Truncated => refuse(StatusCode::BAD_REQUEST, "truncated"),
     })?;
@@ -66,11 +69,19 @@ async fn verified(slack: &Slack, route: &'static str, headers: &HeaderMap, body:
     Ok(Verified { signature: format!("slack:{signature}"), body })
 }
 
-/// An answer that only the person sees who typed the command.
-fn ephemeral(content: &Content) -> Response {
-    Json(json!({ "response_type": "ephemeral", "text": content.text, "blocks": content.blocks })).into_response()
-}
-
+/// The slash command
+#[utoipa::path(
+    post, path = "/slack/commands", operation_id = "slackCommand", tag = "signed", security(("slack" = [])),
+    params(("X-Slack-Request-Timestamp" = i64, Header, description = "When it was signed")),
+    request_body(content = Object, content_type = "application/x-www-form-urlencoded", description = "As Slack sends it"),
+    responses(
+        (status = 200, description = "What the person sees who typed it", body = Object),
+        (status = 400, description = "The body is incomplete"),
+        (status = 401, description = "Bad or missing signature, or stale"),
+        (status = 404, description = "Slack is not configured", body = ErrorBody),
+        (status = 413, description = "More than 1 MiB"),
+    ),
+)]
 async fn command(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body) -> Response {
     let Verified { body, signature } = match verified(&slack, "/slack/commands", &headers, body).await {
         Ok(verified) => verified,
@@ -83,16 +94,22 @@ async fn command(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body
         unknown("command without a user");
         return StatusCode::OK.into_response();
     };
-    // By itself, so that what was begun is not broken off half-way when Slack must be answered first.
-    let worker = slack.clone();
-    let act = slack.afterwards.spawn(async move { commands::run(&worker, &command, &signature).await });
-    ephemeral(&match tokio::time::timeout(BUDGET, act).await {
-        Ok(Ok(content)) => content,
-        Ok(Err(_)) => answer::not_stored("Something went wrong here."),
-        Err(_) => answer::under_way(),
-    })
+    answer(dispatch::command(slack, command, signature).await)
 }
 
+/// Buttons and forms
+#[utoipa::path(
+    post, path = "/slack/interactions", operation_id = "slackInteraction", tag = "signed", security(("slack" = [])),
+    params(("X-Slack-Request-Timestamp" = i64, Header, description = "When it was signed")),
+    request_body(content = Object, content_type = "application/x-www-form-urlencoded", description = "As Slack sends it"),
+    responses(
+        (status = 200, description = "Acknowledged; or the mistakes in a form", body = Object),
+        (status = 400, description = "The body is incomplete"),
+        (status = 401, description = "Bad or missing signature, or stale"),
+        (status = 404, description = "Slack is not configured", body = ErrorBody),
+        (status = 413, description = "More than 1 MiB"),
+    ),
+)]
 async fn interaction(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body) -> Response {
     let Verified { body, signature } = match verified(&slack, "/slack/interactions", &headers, body).await {
         Ok(verified) => verified,
@@ -102,58 +119,67 @@ async fn interaction(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: 
         unknown("interaction without a payload");
         return StatusCode::OK.into_response();
     };
-    let kind = payload["type"].as_str().unwrap_or_default().to_owned();
-    let Ok(interaction) = serde_json::from_value::<Interaction>(payload) else {
-        unknown(&kind);
-        return StatusCode::OK.into_response();
-    };
-    match kind.as_str() {
-        "block_actions" => {
-            actions::pressed(slack, interaction, signature).await;
-            StatusCode::OK.into_response()
-        }
-        "view_submission" => match actions::submitted(slack, interaction, signature).await {
-            None => StatusCode::OK.into_response(),
-            Some(errors) => Json(json!({ "response_action": "errors", "errors": errors })).into_response(),
-        },
-        "block_suggestion" => Json(json!({ "options": [] })).into_response(),
-        // Nothing was submitted, so there is nothing to do.
-        "view_closed" => StatusCode::OK.into_response(),
-        other => {
-            unknown(other);
-            StatusCode::OK.into_response()
-        }
-    }
+    answer(dispatch::interaction(slack, payload, signature).await)
 }
 
-/// No message of ours has a typeahead yet, so there is nothing to suggest.
+/// Typeahead
+#[utoipa::path(
+    post, path = "/slack/options", operation_id = "slackOptions", tag = "signed", security(("slack" = [])),
+    params(("X-Slack-Request-Timestamp" = i64, Header, description = "When it was signed")),
+    request_body(content = Object, content_type = "application/x-www-form-urlencoded", description = "As Slack sends it"),
+    responses(
+        (status = 200, description = "What can be chosen", body = Object),
+        (status = 400, description = "The body is incomplete"),
+        (status = 401, description = "Bad or missing signature, or stale"),
+        (status = 404, description = "Slack is not configured", body = ErrorBody),
+        (status = 413, description = "More than 1 MiB"),
+    ),
+)]
 async fn options(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body) -> Response {
-    match verified(&slack, "/slack/options", &headers, body).await {
-        Ok(_) => Json(json!({ "options": [] })).into_response(),
-        Err(refused) => refused,
-    }
+    let Verified { body, signature } = match verified(&slack, "/slack/options", &headers, body).await {
+        Ok(verified) => verified,
+        Err(refused) => return refused,
+    };
+    let payload = inbound::payload(&body).unwrap_or_default();
+    // Nothing to choose from is an answer too; an empty body is none.
+    let found = match payload["type"].as_str() {
+        Some("block_suggestion") => dispatch::interaction(slack, payload, signature).await,
+        other => {
+            unknown(other.unwrap_or("options without a payload"));
+            None
+        }
+    };
+    Json(found.unwrap_or_else(|| json!({ "options": [] }))).into_response()
 }
 
+/// Events
+#[utoipa::path(
+    post, path = "/slack/events", operation_id = "slackEvent", tag = "signed", security(("slack" = [])),
+    params(("X-Slack-Request-Timestamp" = i64, Header, description = "When it was signed")),
+    request_body(content = Object, content_type = "application/json", description = "As Slack sends it"),
+    responses(
+        (status = 200, description = "Acknowledged", body = Object),
+        (status = 400, description = "The body is incomplete"),
+        (status = 401, description = "Bad or missing signature, or stale"),
+        (status = 404, description = "Slack is not configured", body = ErrorBody),
+        (status = 413, description = "More than 1 MiB"),
+        (status = 503, description = "Not stored; send it again"),
+    ),
+)]
 async fn event(State(slack): State<Arc<Slack>>, headers: HeaderMap, body: Body) -> Response {
     let Verified { body, .. } = match verified(&slack, "/slack/events", &headers, body).await {
         Ok(verified) => verified,
         Err(refused) => return refused,
     };
     let event: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match event["type"].as_str() {
-        Some("url_verification") => Json(json!({ "challenge": event["challenge"] })).into_response(),
-        // Everything that an event could tell is read from Slack again before it is acted upon.
-        Some("event_callback" | "app_rate_limited") => StatusCode::OK.into_response(),
-        other => {
-            unknown(other.unwrap_or("event without a type"));
-            StatusCode::OK.into_response()
-        }
+    match dispatch::event(&slack, &event).await {
+        Ok(said) => answer(said),
+        // Slack sends it again.
+        Err(NotStored) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
-/// Acknowledged and counted: Slack adds kinds without asking. The name is Slack's, so it is cut short.
-fn unknown(kind: &str) {
-    let kind: String = kind.chars().take(40).collect();
-    tracing::info!(kind, "a Slack payload of a kind we do not know");
-    metrics::counter!("latchkey_slack_unknown_payloads_total").increment(1);
+/// Without anything to say: an empty 200.
+fn answer(said: Option<Value>) -> Response {
+    said.map_or_else(|| StatusCode::OK.into_response(), |said| Json(said).into_response())
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure; may import `domain`.
 
+use jiff::tz::{Offset, TimeZone};
 use serde_json::Value;
 
 use crate::domain::{id::SlackUserId, person::Email};
@@ -25,6 +26,8 @@ pub struct SlackUser {
     /// Of another organisation, in a channel shared with it.
     pub is_stranger: bool,
     pub tz: Option<String>,
+    /// Seconds east of UTC today, for a zone that this machine does not know.
+    pub tz_offset: Option<i32>,
 }
 
 impl SlackUser {
@@ -45,8 +48,18 @@ impl SlackUser {
             is_ultra_restricted: flag(&user["is_ultra_restricted"]),
             is_stranger: flag(&user["is_stranger"]),
             tz: filled(&user["tz"]),
+            tz_offset: user["tz_offset"].as_i64().and_then(|offset| offset.try_into().ok()),
             id: SlackUserId::new(id),
         })
+    }
+}
+
+impl SlackUser {
+    /// Their clock; UTC where nothing is known of it.
+    pub fn zone(&self) -> TimeZone {
+        let named = self.tz.as_deref().and_then(|name| TimeZone::get(name).ok());
+        let offset = || Offset::from_seconds(self.tz_offset?).ok().map(TimeZone::fixed);
+        named.or_else(offset).unwrap_or(TimeZone::UTC)
     }
 }
 

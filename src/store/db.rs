@@ -1,11 +1,14 @@
 //! One enum over two databases, and the macros that write a query once for both.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
-use super::{Lane, Nudges, StoreError, audit, queue};
-use crate::audit::AuditEntry;
+use super::{Lane, Nudges, StoreError, Watchers, audit, homes::Touched, queue, watch};
+use crate::{audit::AuditEntry, domain::id::PetitionName};
 
 /// The database behind a [`Store`]. SQLite has one writer connection, which queues fairly, and a few readers.
 #[derive(Clone, Debug)]
@@ -88,11 +91,15 @@ macro_rules! within {
 
 pub(super) use {reading, statements, within, writing};
 
+/// Told to other processes with the commit.
+const TELL: &str = "SELECT pg_notify($1, $2)";
+
 /// The database, open and migrated.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) db: Db,
     pub(super) nudges: Arc<Nudges>,
+    pub(super) watchers: Arc<Watchers>,
 }
 
 #[derive(Debug)]
@@ -106,8 +113,13 @@ pub enum Conn {
 pub struct Tx {
     pub(super) conn: Conn,
     nudges: Arc<Nudges>,
+    watchers: Arc<Watchers>,
+    /// Petitions whose state this changes.
+    pub(super) changed: BTreeSet<PetitionName>,
     /// One job a lane is enough: it drains what is due. The id says what caused it.
     jobs: BTreeMap<Lane, String>,
+    /// Whose Home tabs are to show this.
+    pub(super) homes: Touched,
 }
 
 impl Store {
@@ -121,7 +133,14 @@ impl Store {
             Db::Sqlite { write, .. } => Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
         };
-        Ok(Tx { conn, nudges: self.nudges.clone(), jobs: BTreeMap::new() })
+        Ok(Tx {
+            conn,
+            nudges: self.nudges.clone(),
+            watchers: self.watchers.clone(),
+            changed: BTreeSet::new(),
+            jobs: BTreeMap::new(),
+            homes: Touched::default(),
+        })
     }
 
     pub fn nudges(&self) -> &Arc<Nudges> {
@@ -158,13 +177,22 @@ impl Tx {
         for entry in entries {
             audit::insert(&mut self, entry).await?;
         }
+        self.touch_homes().await?;
         let jobs = std::mem::take(&mut self.jobs);
         for (lane, id) in &jobs {
             queue::push(&mut self, lane, id).await?;
         }
         match self.conn {
             Conn::Sqlite(tx) => tx.commit().await?,
-            Conn::Postgres(tx) => tx.commit().await?,
+            Conn::Postgres(mut tx) => {
+                for petition in &self.changed {
+                    sqlx::query(TELL).bind(watch::CHANNEL).bind(petition.as_str()).execute(&mut *tx).await?;
+                }
+                tx.commit().await?;
+            }
+        }
+        for petition in &self.changed {
+            self.watchers.changed(petition);
         }
         self.nudges.wake(jobs.into_keys());
         Ok(())

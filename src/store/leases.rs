@@ -21,12 +21,13 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     );
     FIND = Sql::both("SELECT * FROM leases WHERE id = $1");
+    MADE_BY_EVENT = Sql::both("SELECT * FROM leases WHERE id = $1 AND origin = 'event' AND ended_us IS NULL");
     OF_ACCESS = Sql::both("SELECT * FROM leases WHERE access = $1 AND ended_us IS NULL");
     LAST_ENDED = Sql::both(
         "SELECT * FROM leases WHERE access = $1 AND ended_us IS NOT NULL
          ORDER BY ended_us DESC, expires_us DESC, id DESC LIMIT 1",
     );
-    OF_PETITION = Sql::both("SELECT * FROM leases WHERE petition = $1 AND origin = 'space'");
+    OF_PETITION = Sql::both("SELECT * FROM leases WHERE petition = $1 AND origin IN ('space', 'remote')");
     FOREIGN_OF_PETITION = Sql::both(
         "SELECT * FROM leases WHERE petition = $1 AND origin = 'event' AND ended_us IS NULL ORDER BY access",
     );
@@ -36,6 +37,11 @@ statements! {
     MOVE = Sql::both(
         "UPDATE leases SET expires_us = $2, petition = $3, said_us = $4 WHERE id = $1 AND ended_us IS NULL",
     );
+    /// What an event made before it was known that the petition is one of ours.
+    ADOPT = Sql::both(
+        "UPDATE leases SET origin = 'remote', petition = $2, warn_us = $3 WHERE id = $1 AND ended_us IS NULL",
+    );
+    SAID_OF = Sql::both("SELECT said_us FROM leases WHERE id = $1");
     SAID_UNTIL = Sql::both(
         "SELECT * FROM leases WHERE access = $1 AND origin = 'event' AND ended_us IS NULL AND said_us <= $2 ORDER BY id",
     );
@@ -50,6 +56,12 @@ statements! {
     HELD = Sql::both(
         "SELECT petition, role, expires_us FROM leases
          WHERE person = $1 AND customer = $2 AND ended_us IS NULL AND expires_us > $3",
+    );
+    LIVE_OF_PERSON = Sql::both(
+        "SELECT * FROM leases WHERE person = $1 AND ended_us IS NULL AND expires_us > $2 ORDER BY expires_us, id LIMIT $3",
+    );
+    LIVE_ON_CUSTOMER = Sql::both(
+        "SELECT * FROM leases WHERE customer = $1 AND ended_us IS NULL AND expires_us > $2 ORDER BY expires_us, id LIMIT $3",
     );
     /// Live, or the last of an access that is over while somebody has not confirmed that.
     OPEN = Sql::both(
@@ -91,6 +103,7 @@ impl LeaseRow {
                     "expired" => EndCause::Expired,
                     "revoked" => EndCause::Revoked,
                     "done" => EndCause::Done,
+                    "replaced" => EndCause::Replaced,
                     _ => return Err(fault()),
                 };
                 Some((instant(TABLE, at)?, cause))
@@ -175,6 +188,25 @@ impl Store {
         })?)
     }
 
+    /// The live leases of one person, the first to end first.
+    pub async fn leases_of_person(&self, person: &Email, now: Timestamp, limit: i64) -> Result<Vec<Lease>, StoreError> {
+        leases(reading!(self, LIVE_OF_PERSON, |sql, pool| {
+            sqlx::query_as(sql).bind(person.as_str()).bind(now.as_microsecond()).bind(limit).fetch_all(pool).await
+        })?)
+    }
+
+    /// The live leases on one customer, the first to end first.
+    pub async fn leases_on_customer(
+        &self,
+        customer: &CustomerId,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Lease>, StoreError> {
+        leases(reading!(self, LIVE_ON_CUSTOMER, |sql, pool| {
+            sqlx::query_as(sql).bind(customer.as_str()).bind(now.as_microsecond()).bind(limit).fetch_all(pool).await
+        })?)
+    }
+
     /// A page of the leases that may open a door: those that are live, and the last one of each access that is over
     /// while a provisioner has not confirmed that. In the order of their ids, after `after`; empty texts mean
     /// everybody, everything.
@@ -206,6 +238,8 @@ pub enum Origin {
     Space,
     /// A signed event from outside, by its own time.
     Event { said_at: Timestamp },
+    /// A petition of our own that a remote space granted, by the time of its word.
+    Remote { said_at: Timestamp },
 }
 
 impl Tx {
@@ -214,6 +248,7 @@ impl Tx {
         let (origin, said_us) = match origin {
             Origin::Space => ("space", None),
             Origin::Event { said_at } => ("event", Some(said_at.as_microsecond())),
+            Origin::Remote { said_at } => ("remote", Some(said_at.as_microsecond())),
         };
         within!(self, INSERT, |sql, conn| {
             sqlx::query(sql)
@@ -238,6 +273,14 @@ impl Tx {
     pub async fn lease(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
         let row: Option<LeaseRow> =
             within!(self, FIND, |sql, conn| sqlx::query_as(sql).bind(id.as_str()).fetch_optional(conn).await)?;
+        row.map(LeaseRow::decode).transpose()
+    }
+
+    /// A lease that an event made and that nobody has ended; not one that has become a petition's own since.
+    pub async fn event_lease(&mut self, id: &LeaseId) -> Result<Option<Lease>, StoreError> {
+        let row: Option<LeaseRow> = within!(self, MADE_BY_EVENT, |sql, conn| {
+            sqlx::query_as(sql).bind(id.as_str()).fetch_optional(conn).await
+        })?;
         row.map(LeaseRow::decode).transpose()
     }
 
@@ -310,6 +353,33 @@ impl Tx {
                 .map(|_| ())
         })?;
         Ok(())
+    }
+
+    /// A lease that an event made becomes the lease of the petition of ours that the event was about.
+    pub async fn adopt_lease(
+        &mut self,
+        id: &LeaseId,
+        petition: &PetitionName,
+        warn_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        within!(self, ADOPT, |sql, conn| {
+            sqlx::query(sql)
+                .bind(id.as_str())
+                .bind(petition.as_str())
+                .bind(warn_at.map(|at| at.as_microsecond()))
+                .execute(conn)
+                .await
+                .map(|_| ())
+        })?;
+        Ok(())
+    }
+
+    /// The time of the word from outside that last spoke for a lease.
+    pub async fn said_of(&mut self, id: &LeaseId) -> Result<Option<Timestamp>, StoreError> {
+        let said: Option<Option<i64>> = within!(self, SAID_OF, |sql, conn| {
+            sqlx::query_scalar(sql).bind(id.as_str()).fetch_optional(conn).await
+        })?;
+        instants(TABLE, said.flatten())
     }
 
     /// `false` when the holder was warned before, or the lease is over.

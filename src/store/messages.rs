@@ -10,6 +10,7 @@ use sqlx::FromRow;
 use super::{
     Lane, Sql, Store, StoreError, Tx,
     db::{reading, statements, within, writing},
+    instants,
 };
 use crate::domain::id::{AccessId, MessageId, PetitionName};
 
@@ -22,37 +23,61 @@ statements! {
     TOUCH = Sql::both(
         "UPDATE messages SET wanted = wanted + 1,
              next_us = CASE WHEN attempt IS NULL THEN $2 ELSE next_us END, attempts = 0
-         WHERE petition = $1 AND purpose IN ('card', 'petitioner') AND dest NOT LIKE 'group:%'",
+         WHERE petition = $1 AND purpose IN ('card', 'petitioner', 'news-warning') AND dest NOT LIKE 'group:%'",
     );
     TOUCH_ACCESS = Sql::both(
         "UPDATE messages SET wanted = wanted + 1,
              next_us = CASE WHEN attempt IS NULL THEN $2 ELSE next_us END, attempts = 0
-         WHERE petition IN (SELECT petition FROM leases WHERE access = $1 AND origin = 'space'
+         WHERE petition IN (SELECT petition FROM leases WHERE access = $1 AND origin IN ('space', 'remote')
              AND (ended_us IS NULL OR ended_us > $3))
+             AND purpose IN ('card', 'petitioner', 'news-warning') AND dest NOT LIKE 'group:%'",
+    );
+    TOUCH_EXTENSIONS = Sql::each(
+        "UPDATE messages SET wanted = wanted + 1,
+             next_us = CASE WHEN attempt IS NULL THEN $2 ELSE next_us END, attempts = 0
+         WHERE petition IN (SELECT name FROM petitions WHERE state = 'open'
+                 AND extends IN (SELECT value FROM json_each($1)))
+             AND purpose IN ('card', 'petitioner') AND dest NOT LIKE 'group:%'",
+        "UPDATE messages SET wanted = wanted + 1,
+             next_us = CASE WHEN attempt IS NULL THEN $2 ELSE next_us END, attempts = 0
+         WHERE petition IN (SELECT name FROM petitions WHERE state = 'open'
+                 AND extends IN (SELECT json_array_elements_text($1::json)))
              AND purpose IN ('card', 'petitioner') AND dest NOT LIKE 'group:%'",
     );
     CLAIM = Sql::each(
-        "UPDATE messages SET attempt = $2, next_us = $3, attempts = attempts + 1
+        "UPDATE messages SET attempt = $2, next_us = $3, attempts = attempts + 1,
+             tried_us = CASE WHEN ts IS NULL THEN COALESCE(tried_us, $1) END
          WHERE id IN (SELECT id FROM messages WHERE next_us <= $1 ORDER BY next_us, id LIMIT $4) RETURNING *",
-        "UPDATE messages SET attempt = $2, next_us = $3, attempts = attempts + 1
+        "UPDATE messages SET attempt = $2, next_us = $3, attempts = attempts + 1,
+             tried_us = CASE WHEN ts IS NULL THEN COALESCE(tried_us, $1) END
          WHERE id IN (SELECT id FROM messages WHERE next_us <= $1 ORDER BY next_us, id LIMIT $4
              FOR UPDATE SKIP LOCKED) RETURNING *",
     );
     SENT = Sql::both(
         "UPDATE messages SET channel = COALESCE($2, channel), ts = COALESCE($3, ts), sent = $4, attempt = NULL,
-             last_error = NULL, attempts = 0, next_us = CASE WHEN wanted > $4 THEN CAST($5 AS BIGINT) ELSE NULL END
+             last_error = NULL, attempts = 0, tried_us = NULL, next_us = CASE WHEN wanted > $4 THEN CAST($5 AS BIGINT) ELSE NULL END,
+             posted_us = CASE WHEN ts IS NULL AND CAST($3 AS TEXT) IS NOT NULL THEN CAST($5 AS BIGINT) ELSE posted_us END
          WHERE id = $1 AND attempt = $6",
     );
     LATER = Sql::both(
-        "UPDATE messages SET attempt = NULL, last_error = $3, next_us = $2 WHERE id = $1 AND attempt = $4",
+        "UPDATE messages SET attempt = NULL, last_error = $3, next_us = $2, tried_us = CASE WHEN $5 THEN tried_us END
+         WHERE id = $1 AND attempt = $4",
     );
     GIVEN_UP = Sql::both(
-        "UPDATE messages SET attempt = NULL, last_error = $2, sent = $4,
+        "UPDATE messages SET attempt = NULL, last_error = $2, sent = $4, tried_us = NULL,
              next_us = CASE WHEN wanted > $4 THEN CAST($5 AS BIGINT) ELSE NULL END
          WHERE id = $1 AND attempt = $3",
     );
+    FAULTS = Sql::both(
+        "SELECT messages.dest AS dest, messages.last_error AS error, COUNT(*) AS messages,
+             COUNT(messages.next_us) AS waiting
+         FROM messages JOIN petitions ON petitions.name = messages.petition
+         WHERE messages.last_error IS NOT NULL AND petitions.opened_us >= $1
+         GROUP BY messages.dest, messages.last_error ORDER BY 3 DESC, 1, 2 LIMIT 20",
+    );
     FIND_POSTED = Sql::both(
-        "SELECT * FROM messages WHERE petition = $1 AND purpose = $2 AND dest = $3 AND ts IS NOT NULL",
+        "SELECT channel, ts FROM messages WHERE petition = $1 AND purpose = $2 AND dest = $3
+         AND channel IS NOT NULL AND ts IS NOT NULL",
     );
 }
 
@@ -66,6 +91,8 @@ struct Row {
     ts: Option<String>,
     wanted: i64,
     attempts: i64,
+    tried_us: Option<i64>,
+    lost_us: Option<i64>,
 }
 
 /// What a message is for. News are short replies under the petitioner's message, because an edit notifies nobody.
@@ -78,6 +105,8 @@ pub enum Purpose {
     NewsDecided,
     NewsWarning,
     NewsEnded,
+    /// For channels: what a rule let stand without a reviewer. One line, which stays as it is.
+    PreApproved,
 }
 
 impl Purpose {
@@ -88,10 +117,11 @@ impl Purpose {
             Self::NewsDecided => "news-decided",
             Self::NewsWarning => "news-warning",
             Self::NewsEnded => "news-ended",
+            Self::PreApproved => "pre-approved",
         }
     }
-    fn from_word(word: &str) -> Option<Self> {
-        [Self::Card, Self::Petitioner, Self::NewsDecided, Self::NewsWarning, Self::NewsEnded]
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        [Self::Card, Self::Petitioner, Self::NewsDecided, Self::NewsWarning, Self::NewsEnded, Self::PreApproved]
             .into_iter()
             .find(|purpose| purpose.word() == word)
     }
@@ -110,7 +140,7 @@ pub enum Dest {
 }
 
 impl Dest {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         let rest = rest.to_owned();
         match kind {
@@ -146,6 +176,10 @@ pub struct Message {
     /// The changes that this attempt will have shown.
     pub wanted: i64,
     pub attempts: i64,
+    /// Since when an earlier attempt may have posted it without our knowing.
+    pub tried: Option<Timestamp>,
+    /// It is known that it reaches nobody as things are.
+    pub lost: bool,
 }
 
 pub struct NewMessage<'a> {
@@ -155,19 +189,51 @@ pub struct NewMessage<'a> {
     pub dest: Dest,
 }
 
+/// Messages to one place that were not sent for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct MessageFault {
+    /// As [`Dest`] writes it.
+    pub dest: String,
+    pub error: String,
+    pub messages: i64,
+    /// Those of them that are still tried again; the others were given up.
+    pub waiting: i64,
+}
+
 /// What came of an attempt.
 #[derive(Clone, Debug)]
 pub enum Sent {
     /// Posted there now, or updated where it stood.
     Shown { posted: Option<(String, String)> },
     /// Worth another attempt at that time.
-    Later { at: Timestamp, error: String },
+    Later { at: Timestamp, error: String, trace: Trace },
     /// Slack will never take it, or there is nobody to send it to. A later change tries again.
     Never { error: String },
 }
 
+/// What an attempt that is to be repeated leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// Nothing stands there.
+    Nothing,
+    /// It may stand there: nobody knows what came of this post, or of an earlier one.
+    MayStand,
+    /// Nothing stands there, nor will before somebody mends the place: an archived channel, a person who left.
+    Unreachable,
+}
+
+impl Trace {
+    pub(super) fn may_stand(self) -> bool {
+        match self {
+            Self::MayStand => true,
+            Self::Nothing | Self::Unreachable => false,
+        }
+    }
+}
+
 impl Row {
-    fn decode(self) -> Result<Message, StoreError> {
+    /// As claimed at `now`.
+    fn decode(self, now: Timestamp) -> Result<Message, StoreError> {
         let fault = || StoreError::Inconsistent { table: "messages", key: self.id.clone() };
         Ok(Message {
             petition: PetitionName::new(self.petition.clone()),
@@ -176,6 +242,9 @@ impl Row {
             posted: self.channel.clone().zip(self.ts.clone()),
             wanted: self.wanted,
             attempts: self.attempts,
+            // No two claims of one message are of one instant.
+            tried: instants("messages", self.tried_us.filter(|at| *at != now.as_microsecond()))?,
+            lost: self.lost_us.is_some(),
             id: MessageId::new(self.id),
         })
     }
@@ -197,16 +266,35 @@ impl Tx {
         })?;
         if rows == 1 {
             self.enqueue(Lane::Notify, message.petition.as_str());
+            self.touch_homes_of_petition(message.petition, now);
         }
         Ok(rows == 1)
     }
 
-    /// The petition changed: its cards and its petitioner's message are to show it.
+    /// The petition changed: its cards, its petitioner's message and the warning are to show it.
     pub async fn touch_messages(&mut self, petition: &PetitionName, now: Timestamp) -> Result<(), StoreError> {
         within!(self, TOUCH, |sql, conn| {
             sqlx::query(sql).bind(petition.as_str()).bind(now.as_microsecond()).execute(conn).await.map(|_| ())
         })?;
         self.enqueue(Lane::Notify, petition.as_str());
+        self.touch_homes_of_petition(petition, now);
+        self.touch_reminders(petition, now).await
+    }
+
+    /// These petitions are over: the extensions of them that still wait are to show it.
+    pub async fn touch_messages_of_extensions(
+        &mut self,
+        petitions: &[PetitionName],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let names = serde_json::json!(petitions).to_string();
+        let rows = within!(self, TOUCH_EXTENSIONS, |sql, conn| {
+            let query = sqlx::query(sql).bind(&names).bind(now.as_microsecond());
+            query.execute(conn).await.map(|done| done.rows_affected())
+        })?;
+        if rows > 0 {
+            self.enqueue(Lane::Notify, "extensions");
+        }
         Ok(())
     }
 
@@ -230,6 +318,7 @@ impl Tx {
         if rows > 0 {
             self.enqueue(Lane::Notify, access.as_str());
         }
+        self.touch_home_of_access(access, now);
         Ok(())
     }
 }
@@ -252,7 +341,7 @@ impl Store {
                 .fetch_all(pool)
                 .await
         })?;
-        rows.into_iter().map(Row::decode).collect()
+        rows.into_iter().map(|row| row.decode(now)).collect()
     }
 
     /// Records what came of an attempt, unless the attempt is not current any more.
@@ -279,14 +368,18 @@ impl Store {
                         .await
                         .map(|_| ())
                 })?;
+                if posted.is_some() {
+                    self.wake_replies(&message.id, now).await?;
+                }
             }
-            Sent::Later { at, error } => {
+            Sent::Later { at, error, trace } => {
                 writing!(self, LATER, |sql, pool| {
                     sqlx::query(sql)
                         .bind(id)
                         .bind(at.as_microsecond())
                         .bind(error)
                         .bind(attempt)
+                        .bind(trace.may_stand())
                         .execute(pool)
                         .await
                         .map(|_| ())
@@ -309,6 +402,13 @@ impl Store {
         Ok(())
     }
 
+    /// What keeps messages about petitions opened since then from being shown: the most frequent, at most twenty.
+    pub async fn message_faults(&self, since: Timestamp) -> Result<Vec<MessageFault>, StoreError> {
+        Ok(reading!(self, FAULTS, |sql, pool| {
+            sqlx::query_as(sql).bind(since.as_microsecond()).fetch_all(pool).await
+        })?)
+    }
+
     /// Where the petition's message for a purpose and destination was posted, if it was.
     pub async fn posted_message(
         &self,
@@ -316,14 +416,13 @@ impl Store {
         purpose: Purpose,
         dest: &Dest,
     ) -> Result<Option<(String, String)>, StoreError> {
-        let row: Option<Row> = reading!(self, FIND_POSTED, |sql, pool| {
+        Ok(reading!(self, FIND_POSTED, |sql, pool| {
             sqlx::query_as(sql)
                 .bind(petition.as_str())
                 .bind(purpose.word())
                 .bind(dest.to_string())
                 .fetch_optional(pool)
                 .await
-        })?;
-        Ok(row.map(Row::decode).transpose()?.and_then(|message| message.posted))
+        })?)
     }
 }

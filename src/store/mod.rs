@@ -12,17 +12,30 @@ mod accesses;
 mod answered;
 mod audit;
 mod backlog;
+mod comments;
 mod customers;
 mod db;
+mod decisions;
+mod homes;
 mod leases;
 mod messages;
 mod open;
+mod petition_pages;
 mod petitions;
 mod provisionings;
 mod queue;
+mod reach;
+mod relay;
+mod reminders;
+mod remote;
+mod replies;
+mod resources;
 mod settings;
 mod standings;
 mod tokens;
+mod typeahead;
+mod uploads;
+mod watch;
 
 use jiff::Timestamp;
 
@@ -30,15 +43,25 @@ pub use self::{
     answered::Answered,
     audit::ChainFault,
     backlog::{Backlog, Due},
-    customers::{CustomerLookup, RemovedCustomers, StagedCustomer},
+    comments::Comment,
+    customers::{CustomerHash, CustomerLookup, RemovedCustomers, StagedCustomer},
     db::{Conn, Db, Sql, Store, Tx},
+    decisions::PendingDecision,
+    homes::{Home, Published},
     leases::{Held, Origin},
-    messages::{Dest, Message, NewMessage, Purpose, Sent},
+    messages::{Dest, Message, MessageFault, NewMessage, Purpose, Sent, Trace},
     open::{OpenError, migrations_missing},
+    petition_pages::Listed,
     provisionings::{Outcome, Provisioning, Receipt},
     queue::{Job, Lane, Nudges},
+    reminders::{Reminded, Reminder},
+    remote::{Call, NewCall, RemoteCall, RemoteStream, RemoteTruth, StreamOutcome},
+    replies::{Above, Placed, Reply, Threads, Told},
+    resources::StoredResource,
     settings::{FIRST_SYNC, Schedule},
     tokens::Token,
+    uploads::SentCustomer,
+    watch::{Seen, Watch, Watchers},
 };
 
 /// What can go wrong in the store. Nothing of it is shown to a client.
@@ -95,15 +118,26 @@ pub fn statements() -> Vec<(&'static str, &'static [Sql])> {
         ("answered", answered::ALL),
         ("audit", audit::ALL),
         ("backlog", backlog::ALL),
+        ("comments", comments::ALL),
         ("customers", customers::ALL),
+        ("decisions", decisions::ALL),
+        ("homes", homes::ALL),
         ("leases", leases::ALL),
         ("messages", messages::ALL),
+        ("reach", reach::ALL),
+        ("petition pages", petition_pages::ALL),
         ("petitions", petitions::ALL),
         ("provisionings", provisionings::ALL),
         ("queue", queue::ALL),
+        ("reminders", reminders::ALL),
+        ("remote", remote::ALL),
+        ("replies", replies::ALL),
+        ("resources", resources::ALL),
         ("settings", settings::ALL),
         ("standings", standings::ALL),
         ("tokens", tokens::ALL),
+        ("typeahead", typeahead::ALL),
+        ("uploads", uploads::ALL),
     ]
 }
 

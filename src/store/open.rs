@@ -8,7 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Db, Nudges, Store, StoreError};
+use super::{Db, Store, StoreError};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -76,7 +76,31 @@ impl Store {
         } else {
             return Err(OpenError::UnknownScheme);
         };
-        Ok(Self { db, nudges: Arc::new(Nudges::default()) })
+        Ok(Self { db, nudges: Arc::default(), watchers: Arc::default() })
+    }
+
+    /// Connects to look only: nothing is made, and nothing can be written.
+    pub async fn look(url: &str) -> Result<Self, OpenError> {
+        let db = if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Connect)?;
+            // Where nobody has it open there is no log beside it, and a reader would leave one behind, in its own name.
+            let mut log = options.get_filename().as_os_str().to_owned();
+            log.push("-wal");
+            let alone = !std::path::Path::new(&log).exists();
+            let options = options.read_only(true).create_if_missing(false).immutable(alone).busy_timeout(PATIENCE);
+            let pool = SqlitePoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
+            let pool = pool.connect_with(options).await.map_err(OpenError::Connect)?;
+            Db::Sqlite { write: pool.clone(), read: pool }
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url).map_err(OpenError::Connect)?;
+            let read_only = [("default_transaction_read_only", "on")];
+            let options = options.application_name("latchkey").options(GUARDS).options(read_only);
+            let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE);
+            Db::Postgres(pool.connect_with(options).await.map_err(OpenError::Connect)?)
+        } else {
+            return Err(OpenError::UnknownScheme);
+        };
+        Ok(Self { db, nudges: Arc::default(), watchers: Arc::default() })
     }
 
     /// Applies what is missing, forward only; harmless when nothing is. Several processes may try at once.

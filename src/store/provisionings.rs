@@ -197,6 +197,15 @@ impl Tx {
         Ok(())
     }
 
+    /// What was last said to somebody of an access that is held.
+    pub async fn last_told(&mut self, access: &AccessId) -> Result<Option<AccessEvent>, StoreError> {
+        let rows: Vec<Row> =
+            within!(self, OF_ACCESS, |sql, conn| sqlx::query_as(sql).bind(access.as_str()).fetch_all(conn).await)?;
+        let mut told = rows.into_iter().map(Row::decode).collect::<Result<Vec<_>, _>>()?;
+        told.retain(|one| one.wanted == Wanted::Grant);
+        Ok(told.pop().map(|one| one.event))
+    }
+
     /// Who has been told that this access began, and not yet that it ended.
     pub async fn told(&mut self, access: &AccessId) -> Result<Vec<ProvisionerName>, StoreError> {
         let names: Vec<String> =

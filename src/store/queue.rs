@@ -17,7 +17,7 @@ use super::{
     Conn, Db, Sql, Store, StoreError, Tx,
     db::{reading, statements, writing},
 };
-use crate::domain::id::ProvisionerName;
+use crate::domain::id::{DecisionName, ProvisionerName, PullName};
 
 statements! {
     WAITING = Sql::each(
@@ -43,8 +43,23 @@ pub enum Lane {
     /// Leases that are over, petitions nobody decided.
     Expire,
     Warn,
+    /// Petitions that nobody has decided, for which further people are asked.
+    Escalate,
     Notify,
+    /// Home tabs that are to be drawn anew.
+    Home,
+    /// What is to be said in the threads of messages.
+    Reply,
+    /// Reviewers who are to be reminded.
+    Remind,
+    /// Bots that are to be asked.
+    Decide(DecisionName),
     SyncCustomers,
+    Pull(PullName),
+    /// What a remote space is owed of petitions, and what there is to learn from it.
+    Remote,
+    /// Customers that a remote space has not, or not as they are.
+    UploadCustomers,
     /// Old rows that nobody needs any more; the chain of the record.
     Tidy,
 }
@@ -57,8 +72,16 @@ impl fmt::Display for Lane {
             Self::Grant(provisioner) => write!(f, "grant:{provisioner}"),
             Self::Expire => f.write_str("expire-leases"),
             Self::Warn => f.write_str("warn-holders"),
+            Self::Escalate => f.write_str("escalate-petitions"),
             Self::Notify => f.write_str("notify"),
+            Self::Home => f.write_str("publish-homes"),
+            Self::Reply => f.write_str("reply"),
+            Self::Remind => f.write_str("remind"),
+            Self::Decide(decision) => write!(f, "decide:{decision}"),
             Self::SyncCustomers => f.write_str("sync-customers"),
+            Self::Pull(pull) => write!(f, "pull:{pull}"),
+            Self::Remote => f.write_str("remote"),
+            Self::UploadCustomers => f.write_str("upload-customers"),
             Self::Tidy => f.write_str("tidy"),
         }
     }

@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Error, Workflow, follow_access::Cause, settle};
+use super::{Error, Workflow, follow_access::Cause, follow_remote::Followed, settle};
 use crate::{
-    audit::{AuditEntry, AuditEvent, Via},
+    audit::{AuditEntry, AuditEvent, SYSTEM, Via},
     domain::{
         event::Wanted,
         id::{self, LeaseId, PetitionName, Role},
@@ -31,6 +31,8 @@ pub struct IncomingEvent {
     /// The sender's end, `None` for "until revoked".
     pub end: Option<Timestamp>,
     pub petition: Option<String>,
+    /// `latchkey/petition`: our own name of a petition that the sender decides.
+    pub own_petition: Option<String>,
     /// `latchkey/version`.
     pub version: Option<i64>,
     pub actor: String,
@@ -71,6 +73,13 @@ impl Workflow {
             tx.commit(&entries).await?;
             return Ok(Applied::Changed);
         }
+        let followed = match self.follow_event(&mut tx, event, now, &mut entries).await? {
+            Followed::Ours => {
+                tx.commit(&entries).await?;
+                return Ok(if entries.is_empty() { Applied::Nothing } else { Applied::Changed });
+            }
+            Followed::NotOurs { changed } => changed,
+        };
         let changed = match (event.version, &event.petition) {
             (Some(version), _) if event.holding.is_some() => {
                 self.apply_version(&mut tx, event, version, now, &mut entries).await?
@@ -78,7 +87,7 @@ impl Workflow {
             (_, Some(petition)) => self.apply_petition(&mut tx, event, petition, now, &mut entries).await?,
             (_, None) => self.apply_time(&mut tx, event, now, &mut entries).await?,
         };
-        if !changed {
+        if !changed && !followed {
             return Ok(Applied::Nothing);
         }
         tx.commit(&entries).await?;
@@ -103,7 +112,7 @@ impl Workflow {
         } else {
             self.close_granted(tx, own, why, now, &cause, entries).await?
         };
-        self.tell_petitioner(tx, &own, Purpose::NewsEnded, now).await
+        self.tell_petitioner(tx, &own, Purpose::NewsEnded, SYSTEM, now).await
     }
 
     /// Another Latchkey's access: its highest version stands.
@@ -116,7 +125,7 @@ impl Workflow {
         entries: &mut Vec<AuditEntry>,
     ) -> Result<bool, Error> {
         let Some(holding) = &event.holding else { return Ok(false) };
-        let subject = format!("version:{}", subject_of(holding));
+        let subject = version_subject(holding);
         self.weigh(tx, event, &subject, Weighing::ByVersion, version, now, entries).await
     }
 
@@ -187,7 +196,7 @@ impl Workflow {
         let Some(holding) = &event.holding else { return Ok(false) };
         let access = self.hold_access(tx, holding, now).await?;
         let active = match &lease {
-            Some(id) => tx.lease(id).await?.filter(|lease| lease.is_live(now)),
+            Some(id) => tx.event_lease(id).await?.filter(|lease| lease.is_live(now)),
             None => None,
         };
         let lease = match event.wanted {
@@ -270,12 +279,12 @@ impl Workflow {
 }
 
 /// Whether a bare revoke on this access is as late as `at` or later.
-async fn revoked_since(tx: &mut Tx, holding: &Holding, at: Timestamp) -> Result<bool, Error> {
+pub(super) async fn revoked_since(tx: &mut Tx, holding: &Holding, at: Timestamp) -> Result<bool, Error> {
     let standing = tx.standing(&time_subject(holding)).await?;
     Ok(standing.is_some_and(|standing| standing.revoked && standing.rank >= at.as_microsecond()))
 }
 
-fn received(event: &IncomingEvent, now: Timestamp) -> AuditEntry {
+pub(super) fn received(event: &IncomingEvent, now: Timestamp) -> AuditEntry {
     let mut entry = AuditEntry::new(now, AuditEvent::EventReceived, event.actor.as_str(), Via::Webhook)
         .details(json!({
             "event": format!("access/{}", event.wanted.word()), "event_at": event.at.to_string(),
@@ -287,6 +296,11 @@ fn received(event: &IncomingEvent, now: Timestamp) -> AuditEntry {
         Some(holding) => entry.about(&holding.person, &holding.customer),
         None => entry,
     }
+}
+
+/// Where versions of an access are weighed.
+pub(super) fn version_subject(holding: &Holding) -> String {
+    format!("version:{}", subject_of(holding))
 }
 
 /// Where bare events on an access are weighed.

@@ -13,6 +13,9 @@ pub enum Error {
     /// It is not theirs to do; the sentence says why.
     #[error("{0}")]
     Forbidden(String),
+    /// Something that is there stands in the way, and repeating changes nothing; the sentence says what.
+    #[error("{0}")]
+    Conflict(String),
     /// Something outside could not be asked, so nothing was decided or stored; the sentence says to try again.
     #[error("{0}")]
     Unavailable(String),

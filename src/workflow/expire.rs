@@ -7,7 +7,7 @@ use crate::{
     domain::{
         id::PetitionName,
         lease::{EndCause, Lease},
-        petition::{CloseReason, PetitionState},
+        petition::{ClaimKind, CloseReason, PetitionState},
     },
     store::Purpose,
 };
@@ -67,6 +67,7 @@ impl Workflow {
         names.sort();
         names.dedup();
         let mut petitions = std::collections::BTreeMap::new();
+        let over = names.clone();
         for name in names {
             if let Some(petition) = tx.lock_petition(&name).await? {
                 petitions.insert(name, petition);
@@ -79,7 +80,7 @@ impl Workflow {
                 Some(petition) if matches!(petition.state, PetitionState::Granted { .. }) => {
                     let petition =
                         self.close_granted(&mut tx, petition, CloseReason::Expired, now, &cause, &mut entries).await?;
-                    self.tell_petitioner(&mut tx, &petition, Purpose::NewsEnded, now).await?;
+                    self.tell_petitioner(&mut tx, &petition, Purpose::NewsEnded, cause.actor, now).await?;
                 }
                 Some(_) | None => {
                     // An event from outside may have moved its end since it was listed.
@@ -89,6 +90,7 @@ impl Workflow {
                 }
             }
         }
+        tx.touch_messages_of_extensions(&over, now).await?;
         tx.commit(&entries).await?;
         Ok(())
     }
@@ -115,7 +117,8 @@ impl Workflow {
         let mut entries = Vec::new();
         let cause = system("undecided");
         let petition = self.close_open(&mut tx, petition, CloseReason::Undecided, now, &cause, &mut entries).await?;
-        self.tell_petitioner(&mut tx, &petition, Purpose::NewsDecided, now).await?;
+        self.owe_end(&mut tx, &petition, ClaimKind::Deny, "nobody decided in time", now).await?;
+        self.tell_petitioner(&mut tx, &petition, Purpose::NewsDecided, cause.actor, now).await?;
         tx.commit(&entries).await?;
         Ok(())
     }

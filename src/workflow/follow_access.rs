@@ -55,11 +55,21 @@ impl Workflow {
         // Every change of an access has a lease behind it: the one that lives longest, or the one that ended last.
         let Some(lease) = lease else { return Ok(()) };
         tx.set_access(&access.id, version, ends_at).await?;
-        let news = self.access_event(tx, &lease, wanted, version, now, ends_at, cause).await?;
+        tx.touch_home_of_access(&access.id, now);
+        let mut news = self.access_event(tx, &lease, wanted, version, now, ends_at, cause).await?;
+        if access.holding.customer.kind().is_some()
+            && !matches!(change, Change::Begins { .. })
+            && let Some(told) = tx.last_told(&access.id).await?
+        {
+            // What its labels name was given, so that is what moves and what is taken away.
+            (news.customer_name, news.customer_labels) = (told.customer_name, told.customer_labels);
+        }
         let told = match change {
             Change::Begins { .. } => {
                 let labels = Some(&news.customer_labels);
-                self.targets.iter().filter(|target| target.fits(labels)).map(|target| target.name.clone()).collect()
+                let customer = &access.holding.customer;
+                let told = self.targets.iter().filter(|target| target.fits(customer, labels));
+                told.map(|target| target.name.clone()).collect()
             }
             Change::Moves { .. } | Change::Ends => tx.told(&access.id).await?,
         };
@@ -91,13 +101,16 @@ impl Workflow {
         cause: &Cause<'_>,
     ) -> Result<AccessEvent, Error> {
         let customer = tx.customer_ever(lease.holding.customer.as_str()).await?;
-        let (customer_name, customer_labels) = match customer {
+        let (mut customer_name, mut customer_labels) = match customer {
             Some(customer) => (customer.name, customer.labels),
-            None => (lease.holding.customer.to_string(), Default::default()),
+            None => (lease.holding.customer.bare().to_owned(), Default::default()),
         };
         let name = PetitionName::new(&lease.petition);
         let mut history = Vec::new();
         if let Some(petition) = tx.petition(&name).await? {
+            if let Some(resource) = petition.resource {
+                (customer_name, customer_labels) = (petition.customer_name, resource.labels);
+            }
             history.push(EarlierEvent {
                 event: "access/request".to_owned(),
                 at: petition.opened_at,

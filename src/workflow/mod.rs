@@ -7,16 +7,37 @@
 //! May import: `domain`, `policy`, `audit`, `store`. To add a use case: one file, one `impl Workflow` in it.
 
 mod apply_event;
+mod ask_next;
+mod bot_claim;
+mod brief;
 mod end_lease;
 mod error;
+mod escalate;
 mod expire;
+mod extend;
 mod follow_access;
+mod follow_remote;
+mod hold;
+mod home;
+mod lists;
+mod look_remote;
 mod open_petition;
+mod people;
+mod post_claim;
+mod pull_resources;
+mod put_resources;
 mod read;
+mod relabel;
+mod replace;
 mod review_petition;
+mod suggest;
 mod sync_customers;
+mod targets;
+mod tell_remote;
+mod tell_thread;
 mod tidy;
 mod tokens;
+mod wait;
 mod warn;
 
 use std::sync::Arc;
@@ -25,37 +46,38 @@ use jiff::Timestamp;
 
 pub use self::{
     apply_event::{Applied, IncomingEvent},
+    ask_next::Next,
+    bot_claim::BotClaim,
+    brief::Brief,
     error::Error,
-    open_petition::{Ask, Opened},
-    read::{Story, Truth},
+    extend::{Extend, Extended},
+    home::HomeFacts,
+    lists::{Cut, Live, URGENT_LABEL},
+    look_remote::{Phase, Seen, SeenEvent, SeenKind},
+    open_petition::{Ask, NOTE_LABEL, Opened, Repeat, Subject, Wish},
+    people::{Freshness, People, SlackGroups, TokensOnly},
+    post_claim::NewClaim,
+    pull_resources::{PullError, Pulled, PullsAs},
+    put_resources::{Named, Put},
+    read::{Remote, Story, Truth},
+    replace::REPLACES_LABEL,
     review_petition::{Review, Reviewed, petition_facts},
+    suggest::Suggested,
     sync_customers::{SourceRow, SyncError, Synced},
+    targets::{Decider, Kinds, Target},
+    tell_remote::Attempt,
+    tell_thread::Written,
     tokens::NewToken,
 };
 use crate::{
     domain::{
         clock::{Clock, Entropy},
-        customer::Labels,
-        id::{PetitionName, ProvisionerName},
-        person::Person,
+        id::{CustomerId, PetitionName},
+        person::{Email, Person},
     },
     policy::{PersonFacts, Policy},
     store::{Store, StoreError, Tx},
 };
-
-/// A provisioner as far as deciding who is told needs it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub name: ProvisionerName,
-    /// Customer labels that must all fit; empty fits everything.
-    pub matches: Labels,
-}
-
-impl Target {
-    fn fits(&self, labels: Option<&Labels>) -> bool {
-        self.matches.iter().all(|(key, value)| labels.is_some_and(|labels| labels.get(key) == Some(value)))
-    }
-}
 
 /// Somebody who acts, with what is known of them today.
 #[derive(Clone, Debug)]
@@ -79,6 +101,10 @@ pub struct Workflow {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     targets: Arc<Vec<Target>>,
+    people: Arc<dyn People>,
+    deciders: Arc<Vec<Decider>>,
+    /// The name of the remote space that decides; `None`: we are the space.
+    remote: Option<Arc<str>>,
 }
 
 impl Workflow {
@@ -89,7 +115,33 @@ impl Workflow {
         entropy: Arc<dyn Entropy>,
         targets: Vec<Target>,
     ) -> Self {
-        Self { store, policy, clock, entropy, targets: Arc::new(targets) }
+        Self {
+            store,
+            policy,
+            clock,
+            entropy,
+            targets: Arc::new(targets),
+            deciders: Arc::default(),
+            people: Arc::new(TokensOnly),
+            remote: None,
+        }
+    }
+
+    /// With Slack's word on who somebody is.
+    pub fn with_people(mut self, people: Arc<dyn People>) -> Self {
+        self.people = people;
+        self
+    }
+
+    /// With bots that are asked about petitions.
+    pub fn with_deciders(self, deciders: Vec<Decider>) -> Self {
+        Self { deciders: Arc::new(deciders), ..self }
+    }
+
+    /// From now on petitions are decided by the remote space of this name.
+    pub fn decided_by(mut self, space: &str) -> Self {
+        self.remote = Some(space.into());
+        self
     }
 
     /// Notes the signed request that causes this change, so that a replay of it changes nothing.
@@ -114,6 +166,17 @@ impl Workflow {
         tx.note_answered(signature, now, None).await?;
         tx.commit(&[]).await?;
         Ok(())
+    }
+
+    /// Whether this is the bot of a `[[decision]]`, who reads no messages and whom no other system knows.
+    pub fn is_bot(&self, email: &Email) -> bool {
+        self.deciders.iter().any(|decider| decider.bot == *email)
+    }
+
+    /// Whether a provisioner is told of resources of this kind, which is not that of customers.
+    pub fn is_provisioned(&self, kind: &str) -> bool {
+        let any = CustomerId::of_kind(kind, "");
+        self.targets.iter().any(|target| target.kinds.hold(&any))
     }
 
     pub fn now(&self) -> Timestamp {

@@ -11,11 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Error, Workflow};
+use super::{Error, Workflow, hold::Hold};
 use crate::{
     audit::{AuditEntry, AuditEvent, SYSTEM, Via},
-    domain::customer::{Labels, name_key},
-    store::{RemovedCustomers, Schedule, StagedCustomer, StoreError},
+    domain::{
+        customer::{Labels, name_key},
+        id::CustomerId,
+    },
+    store::{CustomerHash, RemovedCustomers, Schedule, StagedCustomer, StoreError},
 };
 
 /// One row of the company's database.
@@ -66,7 +69,22 @@ const HOLD: SignedDuration = SignedDuration::from_mins(2);
 struct Known {
     hash: i64,
     gone: bool,
+    /// Whether it came by a sync; what was uploaded is not for a sync to remove.
+    synced: bool,
+    /// Whether it came by a sync and was uploaded since.
+    kept: bool,
     seen: bool,
+}
+
+impl Known {
+    fn is_missing(&self) -> bool {
+        self.synced && !self.gone && !self.seen
+    }
+
+    /// The company's database has it no more, and whoever uploaded it may change it again.
+    fn is_released(&self) -> bool {
+        self.kept && !self.seen
+    }
 }
 
 impl Workflow {
@@ -77,7 +95,8 @@ impl Workflow {
         max_removals_percent: f64,
         progress: impl Fn(u64),
     ) -> Result<Synced, SyncError> {
-        let mut hold = Hold::take(self).await?;
+        let hold = Hold::take(self, Schedule::SyncRunning, HOLD).await?;
+        let mut hold = hold.ok_or(SyncError::Busy)?;
         let result = self.sync_held(&mut hold, rows, max_removals_percent, progress).await;
         hold.release(self).await?;
         result
@@ -93,17 +112,23 @@ impl Workflow {
         self.store.clear_stage().await?;
         let mut known: HashMap<u64, Known> = HashMap::new();
         self.store
-            .each_customer_hash(|id, hash, gone| {
-                known.insert(id_hash(id), Known { hash, gone, seen: false });
+            .each_customer_hash(|row| {
+                let CustomerHash { row_hash: hash, gone, synced, kept, .. } = *row;
+                known.insert(id_hash(&row.id), Known { hash, gone, synced, kept, seen: false });
             })
             .await?;
-        let had = known.values().filter(|known| !known.gone).count() as u64;
+        let had = known.values().filter(|known| known.synced && !known.gone).count() as u64;
 
         let mut synced = Synced::default();
         let mut batch: BTreeMap<String, StagedCustomer> = BTreeMap::new();
         let mut rows = std::pin::pin!(rows);
         while let Some(row) = rows.next().await {
             let row = row?;
+            if !CustomerId::is_plain(&row.id) {
+                let shown: String = row.id.chars().filter(|c| !c.is_control()).take(60).collect();
+                let sentence = format!("the id of a customer is empty or holds a control character: “{shown}”");
+                return Err(SyncError::Source(sentence));
+            }
             synced.read += 1;
             let hash = row_hash(&row);
             match known.get_mut(&id_hash(&row.id)) {
@@ -119,19 +144,19 @@ impl Workflow {
                 synced.changed += self.stage(&mut batch).await?;
             }
             if synced.read % BATCH as u64 == 0 {
-                hold.renew(self).await?;
+                renew(hold, self).await?;
                 progress(synced.read);
             }
         }
         synced.changed += self.stage(&mut batch).await?;
         progress(synced.read);
 
-        synced.vanished = known.values().filter(|known| !known.gone && !known.seen).count() as u64;
+        synced.vanished = known.values().filter(|known| known.is_missing()).count() as u64;
         if synced.vanished as f64 > had as f64 * max_removals_percent / 100.0 {
             return Err(SyncError::TooManyGone { missing: synced.vanished, had, limit: max_removals_percent });
         }
         self.move_into_place(hold).await?;
-        if synced.vanished > 0 {
+        if known.values().any(|known| known.is_missing() || known.is_released()) {
             self.remove_vanished(hold, &known).await?;
         }
         Ok(synced)
@@ -147,7 +172,7 @@ impl Workflow {
 
     async fn move_into_place(&self, hold: &mut Hold) -> Result<(), SyncError> {
         loop {
-            hold.renew(self).await?;
+            renew(hold, self).await?;
             let now = self.now();
             let mut tx = self.store.begin().await?;
             let moved = tx.apply_stage(now, BATCH as i64).await?;
@@ -160,16 +185,26 @@ impl Workflow {
 
     /// Their leases run on and end in time; they just cannot be asked for any more.
     async fn remove_vanished(&self, hold: &mut Hold, known: &HashMap<u64, Known>) -> Result<(), SyncError> {
-        let mut gone: Vec<String> = Vec::new();
+        let (mut gone, mut released): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         self.store
-            .each_customer_hash(|id, _, was_gone| {
-                if !was_gone && known.get(&id_hash(id)).is_some_and(|known| !known.seen) {
-                    gone.push(id.to_owned());
+            .each_customer_hash(|row| {
+                let known = known.get(&id_hash(&row.id));
+                if row.synced && !row.gone && known.is_some_and(Known::is_missing) {
+                    gone.push(row.id.clone());
+                }
+                if row.kept && known.is_some_and(Known::is_released) {
+                    released.push(row.id.clone());
                 }
             })
             .await?;
-        for ids in gone.chunks(BATCH) {
+        for ids in released.chunks(BATCH) {
             hold.renew(self).await?;
+            let mut tx = self.store.begin().await?;
+            tx.release_customers(ids).await?;
+            tx.commit(&[]).await?;
+        }
+        for ids in gone.chunks(BATCH) {
+            renew(hold, self).await?;
             let now = self.now();
             let mut tx = self.store.begin().await?;
             tx.remove_customers(&RemovedCustomers(ids.to_vec()), now).await?;
@@ -179,37 +214,19 @@ impl Workflow {
     }
 }
 
+async fn renew(hold: &mut Hold, workflow: &Workflow) -> Result<(), SyncError> {
+    if hold.renew(workflow).await? { Ok(()) } else { Err(SyncError::Busy) }
+}
+
 fn synced_entry(now: Timestamp, changed: u64, vanished: u64) -> AuditEntry {
     AuditEntry::new(now, AuditEvent::CustomersSynced, SYSTEM, Via::Worker)
         .details(json!({ "changed": changed, "vanished": vanished }))
 }
 
-/// One sync at a time, across all processes: a row that must be moved on while the sync runs.
-struct Hold(Timestamp);
-
-impl Hold {
-    async fn take(workflow: &Workflow) -> Result<Self, SyncError> {
-        let now = workflow.now();
-        if !workflow.store.win_tick(Schedule::SyncRunning, now, HOLD).await? {
-            return Err(SyncError::Busy);
-        }
-        Ok(Self(now.saturating_add(HOLD).unwrap_or(Timestamp::MAX)))
-    }
-
-    async fn renew(&mut self, workflow: &Workflow) -> Result<(), SyncError> {
-        let next = workflow.now().saturating_add(HOLD).unwrap_or(Timestamp::MAX);
-        if next == self.0 || workflow.store.move_schedule(Schedule::SyncRunning, self.0, next).await? {
-            self.0 = next;
-            return Ok(());
-        }
-        Err(SyncError::Busy)
-    }
-
-    async fn release(self, workflow: &Workflow) -> Result<(), SyncError> {
-        let past = Timestamp::UNIX_EPOCH;
-        workflow.store.move_schedule(Schedule::SyncRunning, self.0, past).await?;
-        Ok(())
-    }
+/// A row with all that is derived from it.
+pub(super) fn derived(row: SourceRow) -> StagedCustomer {
+    let hash = row_hash(&row);
+    staged(row, hash)
 }
 
 fn staged(row: SourceRow, row_hash: i64) -> StagedCustomer {

@@ -1,7 +1,7 @@
 //! The end is near: the holder is told once, in time to finish or to ask again.
 
 use super::{Error, Workflow};
-use crate::{domain::id::PetitionName, store::Purpose};
+use crate::{audit::SYSTEM, domain::id::PetitionName, store::Purpose};
 
 /// Few enough to hold nobody up.
 const BATCH: i64 = 50;
@@ -18,7 +18,7 @@ impl Workflow {
             // Somebody may have warned, or ended the lease, since it was listed; and late is worse than never once
             // the lease is over.
             if tx.mark_warned(&lease.id).await? && lease.is_live(now) {
-                self.tell_petitioner(&mut tx, &petition, Purpose::NewsWarning, now).await?;
+                self.tell_petitioner(&mut tx, &petition, Purpose::NewsWarning, SYSTEM, now).await?;
                 tx.touch_messages(&name, now).await?;
             }
             tx.commit(&[]).await?;

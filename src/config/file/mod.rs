@@ -1,19 +1,27 @@
-//! `latchkey.toml`: the policy and the provisioners.
+//! `latchkey.toml`: the policy, the provisioners, and the other webhooks.
 //!
 //! The file is read by hand rather than by derived structs, so that every mistake has its line and column, several are
 //! reported at once, and each says how to mend it. No mistake repeats a value that came from the environment, and none
 //! shows the line it stands in: that line may hold a secret.
 
 mod access;
+mod decisions;
 mod provisioners;
+mod pulls;
 mod reader;
 mod rules;
+mod webhooks;
 mod who;
 
 use toml::de::DeTable;
 
-pub use self::provisioners::{ProvisionerConfig, ProvisionerKind, WebhookConfig};
 use self::reader::{Reader, Section};
+pub use self::{
+    decisions::DecisionConfig,
+    provisioners::{ProvisionerConfig, ProvisionerKind},
+    pulls::PullConfig,
+    webhooks::WebhookConfig,
+};
 use crate::policy::Policy;
 
 /// The file, understood and checked.
@@ -22,6 +30,10 @@ pub struct FileConfig {
     pub policy: Policy,
     /// Names differ.
     pub provisioners: Vec<ProvisionerConfig>,
+    /// Names differ; a rule names each one's bot.
+    pub decisions: Vec<DecisionConfig>,
+    /// Names differ.
+    pub pulls: Vec<PullConfig>,
 }
 
 /// Everything that is wrong with the file, in its order: one mistake per line, like
@@ -56,7 +68,7 @@ impl std::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-const SECTIONS: &[&str] = &["access", "groups", "rule", "provisioner"];
+const SECTIONS: &[&str] = &["access", "groups", "rule", "provisioner", "decision", "pull"];
 
 /// A mistake in how the file is written breeds others in what follows, so only the first few are shown.
 const MOST_SYNTAX_MISTAKES: usize = 5;
@@ -80,12 +92,16 @@ pub fn load(text: &str, file_name: &str, env: &dyn Fn(&str) -> Option<String>) -
 fn document_of(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Option<FileConfig> {
     let top = Section { what: "the file".to_owned(), at: 0, table };
     reader.only(&top, SECTIONS, &[]);
+    let before = reader.count();
     let access = access::access(reader, top.get("access"));
     let groups = who::groups(reader, top.get("groups"));
     let mut policy = Policy { access, groups, rules: Vec::new() };
     policy.rules = rules::rules(reader, &policy, top.get("rule"));
+    let policy_is_whole = reader.count() == before;
     let provisioners = provisioners::provisioners(reader, top.get("provisioner"));
-    Some(FileConfig { policy, provisioners })
+    let decisions = decisions::decisions(reader, policy_is_whole.then_some(&policy), top.get("decision"));
+    let pulls = pulls::pulls(reader, top.get("pull"));
+    Some(FileConfig { policy, provisioners, decisions, pulls })
 }
 
 #[cfg(test)]

@@ -1,14 +1,9 @@
 //! `[[provisioner]]`: who is told of accesses.
 
-use std::{collections::BTreeMap, fmt};
-
-use base64::{Engine, engine::general_purpose::STANDARD};
-use jiff::SignedDuration;
-use secrecy::SecretString;
-use toml::de::DeValue;
-use url::Url;
-
-use super::reader::{Reader, Section, Text, Value, start};
+use super::{
+    reader::{Reader, Section, Value},
+    webhooks::{WEBHOOK_TIMEOUT, WebhookConfig, kinds, webhook},
+};
 use crate::domain::{customer::Labels, id::ProvisionerName};
 
 #[derive(Clone, Debug)]
@@ -17,6 +12,8 @@ pub struct ProvisionerConfig {
     pub name: ProvisionerName,
     /// Labels that a customer must have, all of them. `None`: every customer.
     pub matches: Option<Labels>,
+    /// Kinds of the resources that it is told about. `None`: customers.
+    pub kinds: Option<Vec<String>>,
     pub kind: ProvisionerKind,
 }
 
@@ -25,51 +22,9 @@ pub enum ProvisionerKind {
     Webhook(WebhookConfig),
 }
 
-/// Signed events to an endpoint of the company's own. `Debug` shows no secret, no header and no path.
-#[derive(Clone)]
-pub struct WebhookConfig {
-    /// http or https, without credentials or fragment.
-    pub url: Url,
-    /// At least one, none empty. The first signs `X-Indent-Signature`, all sign `webhook-signature`.
-    pub secrets: Vec<SecretString>,
-    /// Further headers, by their lower-case names; none that Latchkey sets itself.
-    pub headers: BTreeMap<String, String>,
-    /// For one attempt: 1 s to 60 s.
-    pub timeout: SignedDuration,
-    /// Nothing is sent; deliveries count as done.
-    pub dry_run: bool,
-}
-
-impl fmt::Debug for WebhookConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookConfig")
-            // Some senders keep a secret in the path, and header values often are one.
-            .field("origin", &self.url.origin().ascii_serialization())
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("timeout", &self.timeout)
-            .field("dry_run", &self.dry_run)
-            .finish_non_exhaustive()
-    }
-}
-
-const WEBHOOK_KEYS: &[&str] = &["name", "kind", "match", "url", "secret", "headers", "timeout", "dry_run"];
+const WEBHOOK_KEYS: &[&str] = &["name", "kind", "kinds", "match", "url", "secret", "headers", "timeout", "dry_run"];
 const LATER_WEBHOOK_KEYS: &[&str] = &["read_back"];
 const LATER_KINDS: &[&str] = &["postgres", "okta_group", "okta_attribute"];
-
-/// Headers that the delivery sets, or that belong to the connection.
-const OUR_HEADERS: &[&str] = &[
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "host",
-    "transfer-encoding",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-    "x-indent-signature",
-    "x-indent-timestamp",
-];
 
 pub(super) fn provisioners(reader: &mut Reader<'_>, value: Option<&Value<'_>>) -> Vec<ProvisionerConfig> {
     let sections = reader.sections(value, "provisioner");
@@ -85,7 +40,10 @@ fn provisioner(reader: &mut Reader<'_>, section: &Section<'_>, names: &mut Vec<S
     let kind = reader.text_of(section, "kind")?;
     // The keys of another kind would only be mistaken for unknown ones.
     let kind = match kind.value.as_str() {
-        "webhook" => webhook(reader, section).map(ProvisionerKind::Webhook),
+        "webhook" => {
+            reader.only(section, WEBHOOK_KEYS, LATER_WEBHOOK_KEYS);
+            webhook(reader, section, WEBHOOK_TIMEOUT).map(ProvisionerKind::Webhook)
+        }
         later if LATER_KINDS.contains(&later) => {
             let message = format!("the kind “{later}” is not in this version of Latchkey yet; remove this provisioner");
             reader.mistake(kind.at, message);
@@ -98,105 +56,6 @@ fn provisioner(reader: &mut Reader<'_>, section: &Section<'_>, names: &mut Vec<S
         }
     };
     let matches = reader.labels_of(section);
-    Some(ProvisionerConfig { name: ProvisionerName::new(name?), matches, kind: kind? })
-}
-
-fn webhook(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<WebhookConfig> {
-    reader.only(section, WEBHOOK_KEYS, LATER_WEBHOOK_KEYS);
-    if section.get("url").is_none() {
-        reader.mistake(section.at, "this webhook has no url; add url = \"https://…\"");
-    }
-    let url = reader.text_of(section, "url").and_then(|text| match webhook_url(&text.value) {
-        Ok(url) => Some(url),
-        Err(message) => {
-            reader.mistake(text.at, message);
-            None
-        }
-    });
-    let secrets = secrets(reader, section);
-    let headers = headers(reader, section);
-    let timeout = timeout(reader, section);
-    let dry_run = reader.flag_of(section, "dry_run").unwrap_or(false);
-    Some(WebhookConfig { url: url?, secrets, headers, timeout, dry_run })
-}
-
-/// The message does not repeat the text, which may hold a secret.
-fn webhook_url(text: &str) -> Result<Url, &'static str> {
-    const RIGHT: &str = "this is not an http or https URL; write it like \"https://access.acme.test/webhooks/indent\"";
-    let url = Url::parse(text).map_err(|_| RIGHT)?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(RIGHT);
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "a user name or password has no place in a URL; send it with headers = { authorization = \"${…}\" }",
-        );
-    }
-    if url.fragment().is_some() {
-        return Err("what follows “#” in a URL is never sent; remove it");
-    }
-    Ok(url)
-}
-
-fn secrets(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<SecretString> {
-    const RIGHT: &str = "secret = \"${PROD_WEBHOOK_SECRET}\" and set that variable; the receiver needs the same secret";
-    let Some(value) = section.get("secret") else {
-        reader.mistake(section.at, format_args!("this webhook has no secret to sign with; write {RIGHT}"));
-        return Vec::new();
-    };
-    let before = reader.count();
-    let texts: Vec<Text> = match value.get_ref() {
-        DeValue::Array(_) => reader.texts(value),
-        _ => reader.text(value).into_iter().collect(),
-    };
-    if texts.is_empty() && reader.count() == before {
-        reader.mistake(start(value), format_args!("there is no secret in this list; write {RIGHT}"));
-    }
-    for text in &texts {
-        if text.value.trim().is_empty() {
-            reader.mistake(text.at, format_args!("this secret is empty; write {RIGHT}"));
-        }
-        if let Some(encoded) = text.value.strip_prefix("whsec_")
-            && !STANDARD.decode(encoded).is_ok_and(|key| !key.is_empty())
-        {
-            reader.mistake(text.at, "what follows whsec_ in a secret is base64, and this is not; copy it again");
-        }
-    }
-    texts.into_iter().map(|text| SecretString::from(text.value)).collect()
-}
-
-fn headers(reader: &mut Reader<'_>, section: &Section<'_>) -> BTreeMap<String, String> {
-    let mut headers = BTreeMap::new();
-    let table = section.get("headers").and_then(|value| reader.section(value, "headers = { name = \"value\" }"));
-    let Some(section) = table else { return headers };
-    for (key, value) in section.table {
-        let (at, typed) = (key.span().start, key.get_ref().as_ref());
-        let name = typed.to_ascii_lowercase();
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if name.is_empty() || !name.chars().all(token) {
-            reader.mistake(at, "this cannot be the name of a header; write it like x-team, in letters, digits and “-”");
-            continue;
-        }
-        if OUR_HEADERS.contains(&name.as_str()) {
-            reader.mistake(at, format_args!("Latchkey sets the header “{name}” itself; remove it"));
-            continue;
-        }
-        let Some(text) = reader.text(value) else { continue };
-        if !text.value.chars().all(|c| c == '\t' || c == ' ' || c.is_ascii_graphic()) {
-            reader.mistake(text.at, "the value of a header is one line of ASCII; remove what is not");
-        } else if headers.insert(name, text.value).is_some() {
-            reader.mistake(at, format_args!("the header “{typed}” is here twice; remove one"));
-        }
-    }
-    headers
-}
-
-fn timeout(reader: &mut Reader<'_>, section: &Section<'_>) -> SignedDuration {
-    const DEFAULT: SignedDuration = SignedDuration::from_secs(10);
-    let Some(timeout) = reader.length_of(section, "timeout") else { return DEFAULT };
-    // `length_of` has seen to the second.
-    if timeout > SignedDuration::from_secs(60) {
-        reader.mistake(section.place_of("timeout"), "a timeout is from 1s to 60s; write it like \"10s\"");
-    }
-    timeout
+    let kinds = kinds(reader, section);
+    Some(ProvisionerConfig { name: ProvisionerName::new(name?), matches, kinds, kind: kind? })
 }

@@ -8,12 +8,27 @@ use super::{
 };
 use crate::{
     domain::length,
-    policy::{Missing, Policy, Requirement, Rule, shortfall},
+    policy::{Escalate, Missing, Policy, Requirement, Rule, shortfall},
 };
 
-const KEYS: &[&str] = &["name", "match", "petitioners", "max_duration", "require", "notify", "dm", "self_approval"];
-const LATER: &[&str] = &["escalate", "auto_approve", "break_glass"];
+const KEYS: &[&str] = &[
+    "name",
+    "match",
+    "petitioners",
+    "for_others",
+    "max_duration",
+    "require",
+    "notify",
+    "dm",
+    "self_approval",
+    "extend_without_approval",
+    "escalate",
+    "sensitive",
+];
+const LATER: &[&str] = &["auto_approve", "break_glass"];
 const LINE_KEYS: &[&str] = &["reviewers", "count"];
+const ESCALATE_KEYS: &[&str] = &["after", "to"];
+const ESCALATE: &str = "escalate = { after = \"30m\", to = [\"dan@acme.test\"] }";
 const REQUIRE: &str = "require = [ { reviewers = [\"group:leads\"] } ]";
 
 /// The rules in their order. `policy` has everything but them.
@@ -36,6 +51,9 @@ fn rule(reader: &mut Reader<'_>, policy: &Policy, section: &Section<'_>, names: 
     let petitioners = section.get("petitioners").map(|value| {
         everybody(reader, value, &policy.groups, "remove “petitioners” to let every full member of the workspace ask")
     });
+    let for_others = section.get("for_others").map(|value| {
+        everybody(reader, value, &policy.groups, "remove “for_others” if nobody may ask for somebody else")
+    });
     let max_duration = reader.length_of(section, "max_duration");
     let most = policy.access.max_duration;
     if max_duration.is_some_and(|max| max > most) {
@@ -45,16 +63,29 @@ fn rule(reader: &mut Reader<'_>, policy: &Policy, section: &Section<'_>, names: 
         );
         reader.mistake(section.place_of("max_duration"), message);
     }
+    let extend_without_approval = reader.length_of(section, "extend_without_approval");
+    let longest = max_duration.map_or(most, |max| max.min(most));
+    if extend_without_approval.is_some_and(|allowance| allowance > longest) {
+        let message = format!(
+            "access under this rule lasts at most {longest}, so nothing could be extended by more; write \"{longest}\" or less",
+            longest = length::show(longest).replace(' ', "")
+        );
+        reader.mistake(section.place_of("extend_without_approval"), message);
+    }
     let (require, places) = require(reader, policy, section);
     let rule = Rule {
         name,
         matches,
         petitioners,
+        for_others: for_others.unwrap_or_default(),
         max_duration,
         require,
         notify: notify(reader, section),
         dm: reader.flag_of(section, "dm").unwrap_or(true),
         self_approval: reader.flag_of(section, "self_approval"),
+        extend_without_approval,
+        escalate: escalate(reader, policy, section),
+        sensitive: reader.flag_of(section, "sensitive").unwrap_or(false),
     };
     // With a reviewer that could not be read, there may seem to be too few.
     if reader.count() == before {
@@ -122,6 +153,29 @@ fn enough_reviewers(reader: &mut Reader<'_>, policy: &Policy, section: &Section<
         );
         reader.mistake(section.place_of("require"), message);
     }
+}
+
+fn escalate(reader: &mut Reader<'_>, policy: &Policy, section: &Section<'_>) -> Option<Escalate> {
+    let table = reader.section(section.get("escalate")?, &format!("like {ESCALATE}"))?;
+    let table = Section { what: "“escalate”".to_owned(), ..table };
+    reader.only(&table, ESCALATE_KEYS, &[]);
+    let after = reader.length_of(&table, "after");
+    let to = table.get("to").map(|value| everybody(reader, value, &policy.groups, "list whom to ask then"));
+    for (key, given) in [("after", table.get("after")), ("to", table.get("to"))] {
+        if given.is_none() {
+            reader.mistake(table.at, format_args!("“escalate” lacks “{key}”; write {ESCALATE}"));
+        }
+    }
+    let pending_for = policy.access.pending_for;
+    if after.is_some_and(|after| after >= pending_for) {
+        let message = format!(
+            "an undecided petition closes itself after {} ([access] “pending_for”), so it would never be escalated; \
+             lower this or raise that",
+            length::show(pending_for)
+        );
+        reader.mistake(table.place_of("after"), message);
+    }
+    Some(Escalate { after: after?, to: to? })
 }
 
 fn notify(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<String> {

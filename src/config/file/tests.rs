@@ -65,6 +65,7 @@ secret = "${PROD_WEBHOOK_SECRET}"
 match = { region = "eu" }
 headers = { X-Team = "support" }
 timeout = "5s"
+kinds = ["customer", "acme.v1.Vault"]
 dry_run = true
 
 [[provisioner]]
@@ -76,7 +77,7 @@ secret = ["new", "${PROD_WEBHOOK_SECRET}"]
 
 #[test]
 fn the_whole_file_is_understood() {
-    let FileConfig { policy, provisioners } = read(CONTRACT).unwrap();
+    let FileConfig { policy, provisioners, .. } = read(CONTRACT).unwrap();
     assert_eq!(policy.access.default_duration, SignedDuration::from_hours(4));
     assert_eq!(policy.access.warn_before, SignedDuration::from_mins(10));
     assert_eq!(policy.access.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(), ["readonly", "admin"]);
@@ -105,6 +106,10 @@ fn the_whole_file_is_understood() {
     assert_eq!(webhook.secrets[0].expose_secret(), SECRET);
     assert_eq!((webhook.headers["x-team"].as_str(), webhook.timeout.as_secs(), webhook.dry_run), ("support", 5, true));
     assert_eq!(production.matches.as_ref().unwrap()["region"], "eu");
+    assert_eq!(
+        (production.kinds.as_deref(), &staging.kinds),
+        (Some(&["customer".to_owned(), "acme.v1.Vault".into()][..]), &None)
+    );
     let ProvisionerKind::Webhook(webhook) = &staging.kind;
     assert_eq!((webhook.secrets.len(), webhook.timeout.as_secs(), webhook.dry_run), (2, 10, false));
     assert!(!format!("{provisioners:?}").contains(SECRET));
@@ -113,9 +118,11 @@ fn the_whole_file_is_understood() {
 #[test]
 fn little_is_needed() {
     let text = "[[rule]]\nname='r'\nmatch={}\nrequire=[{reviewers=['bo@acme.test']}]";
-    let FileConfig { policy, provisioners } = read(text).unwrap();
+    let FileConfig { policy, provisioners, .. } = read(text).unwrap();
     assert_eq!((policy.access.min_reason, policy.access.self_approval), (5, false));
     assert_eq!((policy.rules[0].matches.clone(), provisioners.len()), (None, 0));
+    assert!(!policy.rules[0].sensitive);
+    assert!(read(&format!("{text}\nsensitive = true")).unwrap().policy.rules[0].sensitive);
     let text = format!("[access]\nmax_duration = '1h'{REST}");
     assert_eq!(read(&text).unwrap().policy.access.default_duration, SignedDuration::from_hours(1));
 }
@@ -227,6 +234,10 @@ fn mistakes_in_rules() {
         ),
         (&format!("{one}\nmax_duration = '25h'"), "7:16", "lower this or raise that"),
         (&format!("{one}\nmax_duration = '0s'"), "7:16", "one second"),
+        (&format!("{one}\nextend_without_approval = '25h'"), "7:27", "lasts at most 24h"),
+        (&format!("{one}\nmax_duration = '2h'\nextend_without_approval = '3h'"), "8:27", "write \"2h\" or less"),
+        (&format!("{one}\nextend_without_approval = 3600"), "7:27", "needs its unit"),
+        (&format!("{one}\nextend_without_aproval = '1h'"), "7:1", "did you mean “extend_without_approval”?"),
         (&format!("{one}\npetitioners = []"), "7:15", "remove “petitioners”"),
         (&format!("{one}\npetitioners = 'group:leads'"), "7:15", "a list of strings"),
         (&format!("{one}\npetitioners = ['group:nope']"), "7:16", "there is no group"),
@@ -236,11 +247,11 @@ fn mistakes_in_rules() {
         (&format!("{one}\nmatch = 'x'"), "7:9", "match = {"),
         (&format!("{one}\ndm = 0"), "7:6", "true or false"),
         (&format!("{one}\nself_approval = 1"), "7:17", "true or false"),
-        (
-            &format!("{one}\nescalate = {{ after = '30m' }}"),
-            "7:1",
-            "“escalate” is not in this version of Latchkey yet; remove it",
-        ),
+        (&format!("{one}\nsensitive = 'yes'"), "7:13", "true or false"),
+        (&format!("{one}\nescalate = {{ after = '30m' }}"), "7:12", "“escalate” lacks “to”"),
+        (&format!("{one}\nescalate = {{ after = '24h', to = ['dan@acme.test'] }}"), "7:22", "would never be escalated"),
+        (&format!("{one}\nescalate = {{ after = '30m', to = [] }}"), "7:34", "list whom to ask then"),
+        (&format!("{one}\nescalate = {{ after = '30m', to = ['group:nope'] }}"), "7:35", "there is no group"),
         (&format!("{one}\nauto_approve = {{}}"), "7:1", "not in this version"),
         (&format!("{one}\nbreak_glass = {{}}"), "7:1", "not in this version"),
         (&format!("{one}\nreviewers = []"), "7:1", "unknown key “reviewers” in [[rule]]"),
@@ -301,6 +312,77 @@ fn mistakes_in_provisioners() {
     for (lines, place, remedy) in cases {
         // REST has six lines after its first break.
         let text = format!("#{REST}[[provisioner]]\nname = 'p'\n{lines}\n");
+        mistakes(&[(&text, place, remedy)]);
+    }
+}
+
+/// With two bots among the reviewers.
+fn rest() -> String {
+    REST.replace("\"group:leads\"", "\"group:leads\", \"on@acme.test\", \"call@acme.test\"")
+}
+
+#[test]
+fn decisions_and_pulls_are_understood() {
+    let rest = rest();
+    let text = format!(
+        "#{rest}[[decision]]\nname = 'on-call'\nbot = 'ON@acme.test'\nurl = '${{URL}}'\nsecret = ['a', '${{PROD_WEBHOOK_SECRET}}']\n\
+         match = {{ region = 'eu' }}\nkinds = ['acme.v1.Vault']\nheaders = {{ x-team = 'hunter2' }}\ndry_run = true\n\
+         [[decision]]\nname = 'second'\nbot = 'call@acme.test'\nurl = '${{URL}}'\nsecret = 's'\n\
+         [[pull]]\nname = 'crm'\nurl = '${{URL}}'\nsecret = '${{PROD_WEBHOOK_SECRET}}'\nkinds = ['customer', 'acme.v1.Vault']\n\
+         every = '1h'\ntimeout = '2m'\nflags = {{ full = 'true' }}\n\
+         [[pull]]\nname = 'on-call'\nurl = '${{URL}}'\nsecret = 's'\n"
+    );
+    let config = read(&text).unwrap();
+    let [bot, second] = &config.decisions[..] else { panic!("{config:?}") };
+    assert_eq!((bot.name.as_str(), bot.bot.as_str()), ("on-call", "on@acme.test"));
+    assert_eq!((bot.webhook.secrets.len(), bot.webhook.timeout.as_secs(), bot.webhook.dry_run), (2, 10, true));
+    assert_eq!(bot.matches.as_ref().unwrap()["region"], "eu");
+    assert_eq!((bot.kinds.as_deref(), &second.kinds), (Some(&["acme.v1.Vault".to_owned()][..]), &None));
+    let [crm, other] = &config.pulls[..] else { panic!("{config:?}") };
+    assert_eq!((crm.name.as_str(), crm.every.as_hours(), crm.webhook.timeout.as_mins()), ("crm", 1, 2));
+    assert_eq!((crm.kinds.as_ref().unwrap().len(), crm.flags["full"].as_str()), (2, "true"));
+    assert_eq!((other.every.as_mins(), other.webhook.timeout.as_secs(), &other.kinds), (15, 30, &None));
+    assert!(!format!("{config:?}").contains(SECRET));
+}
+
+#[test]
+fn mistakes_in_decisions_and_pulls() {
+    let hook = "url = 'https://x.test'\nsecret = 's'\n";
+    let cases: [(&str, &str, &str); 19] = [
+        (&format!("[[decision]]\nname = 'p'\nbot = 'bo@acme.test'\n{hook}"), "9:7", "is in a group or may ask"),
+        (&format!("[[decision]]\nname = 'p'\n{hook}"), "7:1", "has no bot"),
+        (&format!("[[decision]]\nbot = 'on@acme.test'\n{hook}"), "7:1", "has no name"),
+        (&format!("[[decision]]\nname = 'p'\nbot = 'bo'\n{hook}"), "9:7", "not an e-mail"),
+        (
+            &format!("[[decision]]\nname = 'p'\nbot = 'eve@acme.test'\n{hook}"),
+            "9:7",
+            "no rule names “eve@acme.test” as a reviewer",
+        ),
+        (
+            &format!("[[decision]]\nname = 'p'\nbot = 'on@acme.test'\nevery = '1h'\n{hook}"),
+            "10:1",
+            "unknown key “every”",
+        ),
+        ("[[decision]]\nname = 'p'\nbot = 'on@acme.test'\nsecret = 's'\n", "7:1", "add url"),
+        (
+            &format!("[[decision]]\nname = 'p'\nbot = 'on@acme.test'\nkinds = []\n{hook}"),
+            "10:9",
+            "no kind in this list",
+        ),
+        (&format!("[[pull]]\n{hook}"), "7:1", "has no name"),
+        (&format!("[[pull]]\nname = 'a b'\n{hook}"), "8:8", "cannot be a name"),
+        ("[[pull]]\nname = 'p'\nurl = 'https://x.test'\n", "7:1", "no secret"),
+        (&format!("[[pull]]\nname = 'p'\ndry_run = true\n{hook}"), "9:1", "unknown key “dry_run”"),
+        (&format!("[[pull]]\nname = 'p'\nkinds = ['a b']\n{hook}"), "9:10", "cannot be the kind"),
+        (&format!("[[pull]]\nname = 'p'\nkinds = ['a', 'a']\n{hook}"), "9:15", "listed twice"),
+        (&format!("[[pull]]\nname = 'p'\nevery = '0s'\n{hook}"), "9:9", "one second"),
+        (&format!("[[pull]]\nname = 'p'\ntimeout = '11m'\n{hook}"), "9:11", "from 1s to 10m"),
+        (&format!("[[pull]]\nname = 'p'\nflags = ['x']\n{hook}"), "9:9", "flags = {"),
+        (&format!("[[pull]]\nname = 'p'\nflags = {{ x = true }}\n{hook}"), "9:15", "a string in quotes"),
+        (&format!("[[pull]]\nname = 'p'\n{hook}[[pull]]\nname = 'p'\n{hook}"), "12:8", "another [[pull]] named “p”"),
+    ];
+    for (lines, place, remedy) in cases {
+        let text = format!("#{}{lines}", rest());
         mistakes(&[(&text, place, remedy)]);
     }
 }

@@ -1,13 +1,10 @@
-//! What people do: type commands, press buttons, fill in modals. Each is one signed request, as Slack's client makes it.
-
-use std::collections::BTreeMap;
+//! What people do: type commands, take shortcuts, press buttons. Each is one signed request, as Slack's client makes it.
 
 use serde_json::{Value, json};
 
 use super::{
-    Workspace,
-    form::{self, Unsent},
-    model::{Answer, Message, ResponseUrl, State, Trigger, VIEW_STACK, View, elements, string},
+    Workspace, form,
+    model::{Answer, Message, ResponseUrl, State, Trigger, View, elements, string},
     shapes::TEAM_DOMAIN,
 };
 
@@ -48,7 +45,7 @@ impl Workspace {
             ("response_url", &url),
             ("trigger_id", &trigger),
         ];
-        let mut answer = self.send_form("/slack/commands", &fields).await;
+        let mut answer = self.send_command(&fields).await;
         if answer.problem.is_some() || answer.body.is_empty() {
             return answer;
         }
@@ -61,31 +58,29 @@ impl Workspace {
             }
             self.answer_place(state, "the answer to a command", &at, &sent)
         });
+        self.echo();
         answer.problem = shown.err().map(|error| format!("failed with the error “{error}”"));
         answer
     }
 
-    /// Writes an ordinary message. The bot is not told: it has no scope to read messages.
-    pub fn say(&self, user: &str, channel: &str, text: &str) {
-        self.update(|state| {
-            let place = state.place(channel).unwrap_or_else(|| channel.to_owned());
-            let message = self.said(state, user, &place, text);
-            state.messages.push(message);
+    /// Takes a global shortcut from the menu beside the message line.
+    pub async fn shortcut(&self, user: &str, callback_id: &str) -> Answer {
+        let payload = self.update(|state| {
+            if !state.app.shortcuts.iter().any(|shortcut| shortcut.callback_id == callback_id) {
+                let known: Vec<&str> = state.app.shortcuts.iter().map(|known| known.callback_id.as_str()).collect();
+                return Err(format!(
+                    "the app's manifest declares no global shortcut {callback_id} (features.shortcuts); there are: {known:?}"
+                ));
+            }
+            let mut payload = self.envelope(state, "shortcut", user);
+            payload["callback_id"] = json!(callback_id);
+            payload["action_ts"] = json!(self.ts(state));
+            payload["trigger_id"] = json!(self.trigger(state, user));
+            Ok(payload)
         });
-    }
-
-    fn said(&self, state: &mut State, user: &str, channel: &str, text: &str) -> Message {
-        Message {
-            channel: channel.to_owned(),
-            ts: self.ts(state),
-            thread_ts: None,
-            text: text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"),
-            blocks: Vec::new(),
-            edited: 0,
-            ephemeral: false,
-            user: user.to_owned(),
-            to: None,
-            metadata: None,
+        match payload {
+            Ok(payload) => self.send_payload("/slack/interactions", &payload).await,
+            Err(problem) => Answer::unsent(problem),
         }
     }
 
@@ -126,6 +121,15 @@ impl Workspace {
         let Some((block, element)) = find(view.blocks(), fits) else {
             return Answer::unsent(format!("there is no button {button} in the view; there are: {:?}", view.buttons()));
         };
+        if self.read(|state| state.modals.get(user).and_then(|stack| stack.last()).is_some_and(|top| top.id != view_id))
+            && view.value["type"] == "modal"
+        {
+            return Answer::unsent(format!("{view_id} is not the topmost modal of {user}"));
+        }
+        let quiet = |known: &Value| known["block_id"] == *block && known["type"] == "input";
+        if view.blocks().iter().any(|known| quiet(known) && known["dispatch_action"] != json!(true)) {
+            return Answer::unsent(format!("the input {block} has no dispatch_action: the bot hears of it on submit"));
+        }
         self.act(user, Place::View(view), block, element, value).await
     }
 
@@ -205,6 +209,7 @@ impl Workspace {
                 payload["channel"] = json!({ "id": channel, "name": name });
                 if !message.ephemeral {
                     payload["message"] = self.message_json(message);
+                    thread_facts(state, message, &mut payload["message"]);
                 }
                 payload["state"] = json!({ "values": form::initial_values(&message.blocks) });
                 let at = self.answerable(user, channel, message.thread_ts.clone(), Some(message.ts.clone()));
@@ -220,189 +225,6 @@ impl Workspace {
         Ok(payload)
     }
 
-    /// Fills in the inputs of a modal (by block id, label or action id) and submits it, then does what the bot answers.
-    /// What Slack's client would not send is not sent: the errors then stand in the view and in `problem`.
-    pub async fn submit(&self, user: &str, view_id: &str, values: &[(&str, &str)]) -> Answer {
-        let typed: Vec<(String, String)> =
-            values.iter().map(|&(key, text)| (key.to_owned(), text.to_owned())).collect();
-        self.offer_typed(user, view_id, &typed).await;
-        let payload = self.update(|state| self.submission(state, user, view_id, &typed));
-        let payload = match payload {
-            Ok(payload) => payload,
-            Err(problem) => return Answer::unsent(problem),
-        };
-        let mut answer = self.send_payload("/slack/interactions", &payload).await;
-        if answer.problem.is_none() {
-            let applied = self.update(|state| self.apply_submission(state, user, view_id, &answer));
-            answer.problem = applied.err();
-        }
-        answer
-    }
-
-    /// Asks the bot for the options that a typeahead needs before its value can be chosen.
-    async fn offer_typed(&self, user: &str, view_id: &str, typed: &[(String, String)]) {
-        for (key, text) in typed {
-            let wanted = self.read(|state| {
-                let (_, view) = state.view(view_id)?;
-                let (_, element) = form::input(view, key).ok()?;
-                let action = string(&element["action_id"]);
-                let asks = string(&element["type"]).contains("external_select") && !text.is_empty();
-                let offered = state.offered.get(&(view_id.to_owned(), action.clone()));
-                let known = form::value_of(state, element, text, offered.map_or(&[], Vec::as_slice)).is_ok();
-                (asks && !known).then_some(action)
-            });
-            if let Some(action) = wanted {
-                self.suggest(user, view_id, &action, text).await;
-            }
-        }
-    }
-
-    fn submission(
-        &self,
-        state: &mut State,
-        user: &str,
-        view_id: &str,
-        typed: &[(String, String)],
-    ) -> Result<Value, String> {
-        let top = state.modals.get(user).and_then(|stack| stack.last());
-        let view = top.filter(|view| view.id == view_id).cloned();
-        let view = view.ok_or_else(|| format!("{view_id} is not the topmost modal of {user}"))?;
-        let filled = form::fill(state, &view, typed);
-        let checked = filled.and_then(|values| {
-            // What was typed stays in the view, sent or not.
-            if let Some(known) = state.view_mut(view_id) {
-                known.value["state"]["values"] = values.clone();
-            }
-            form::unsendable(&view, &values)
-        });
-        let known = state.view_mut(view_id).ok_or("the modal is gone")?;
-        match checked {
-            Ok(()) => known.errors = BTreeMap::new(),
-            Err(Unsent::Problem(problem)) => return Err(problem),
-            Err(Unsent::Errors(errors)) => {
-                let problem = format!("not sent: {errors:?}");
-                known.errors = errors;
-                return Err(problem);
-            }
-        }
-        let view = known.value.clone();
-        let mut payload = self.envelope(state, "view_submission", user);
-        payload["trigger_id"] = json!(self.trigger(state, user));
-        payload["view"] = view;
-        payload["response_urls"] = json!([]);
-        Ok(payload)
-    }
-
-    fn apply_submission(&self, state: &mut State, user: &str, view_id: &str, answer: &Answer) -> Result<(), String> {
-        let Some(json) = &answer.json else {
-            state.close_view(view_id);
-            return Ok(());
-        };
-        let action = string(&json["response_action"]);
-        const TROUBLE: &str = "We had some trouble connecting. Try again?";
-        let by = "the answer to a submission";
-        match action.as_str() {
-            "errors" => {
-                let Some(view) = state.view_mut(view_id) else { return Ok(()) };
-                let is_input = |id: &str| view.blocks().iter().any(|b| b["type"] == "input" && b["block_id"] == id);
-                let errors: BTreeMap<String, String> = json["errors"]
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(id, text)| (id.clone(), string(text)))
-                    .collect();
-                if errors.is_empty() || errors.iter().any(|(id, text)| !is_input(id) || text.is_empty()) {
-                    state.dislike(format!("{by}: errors belong to block ids of inputs: {}", json["errors"]));
-                    return Err(TROUBLE.to_owned());
-                }
-                view.errors = errors;
-            }
-            "update" | "push" => {
-                if self.judged_view(state, by, "modal", &json["view"]).is_err() {
-                    return Err(TROUBLE.to_owned());
-                }
-                if action == "update" {
-                    self.replace_view(state, view_id, &json["view"]);
-                } else if state.modals.get(user).is_some_and(|stack| stack.len() >= VIEW_STACK) {
-                    state.dislike(format!("{by}: pushes more than {VIEW_STACK} views"));
-                    return Err(TROUBLE.to_owned());
-                } else {
-                    self.push_view(state, user, &json["view"]);
-                }
-            }
-            "clear" => {
-                state.modals.remove(user);
-            }
-            "" if json.as_object().is_some_and(serde_json::Map::is_empty) => state.close_view(view_id),
-            _ => {
-                state.dislike(format!("{by}: no such response_action: {json}"));
-                return Err(TROUBLE.to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// Closes the topmost modal without submitting it. The bot hears of it when the view has `notify_on_close`.
-    pub async fn close(&self, user: &str, view_id: &str) -> Option<Answer> {
-        let payload = self.update(|state| {
-            let (_, view) = state.view(view_id).filter(|(of, view)| *of == user && view.value["type"] == "modal")?;
-            let value = view.value.clone();
-            state.close_view(view_id);
-            if value["notify_on_close"] != json!(true) {
-                return None;
-            }
-            let mut payload = self.envelope(state, "view_closed", user);
-            payload["view"] = value;
-            payload["is_cleared"] = json!(false);
-            Some(payload)
-        })?;
-        Some(self.send_payload("/slack/interactions", &payload).await)
-    }
-
-    /// Types into a typeahead of a view; the options the bot offers are in the answer, and can then be chosen.
-    pub async fn suggest(&self, user: &str, view_id: &str, action_id: &str, typed: &str) -> Answer {
-        let payload = self.update(|state| {
-            let (_, view) = state.view(view_id).filter(|(of, _)| *of == user)?;
-            let (block, _) = find(view.blocks(), |element| element["action_id"] == action_id)?;
-            let view = view.value.clone();
-            let mut payload = self.envelope(state, "block_suggestion", user);
-            payload["container"] = json!({ "type": "view", "view_id": view_id });
-            payload["action_id"] = json!(action_id);
-            payload["block_id"] = json!(block);
-            payload["value"] = json!(typed);
-            payload["view"] = view;
-            Some(payload)
-        });
-        let Some(payload) = payload else { return Answer::unsent(format!("there is no typeahead {action_id}")) };
-        let answer = self.send_payload("/slack/options", &payload).await;
-        if answer.problem.is_none() {
-            let json = answer.json.clone().unwrap_or(Value::Null);
-            let groups = json["option_groups"].as_array().into_iter().flatten();
-            let lists = groups.filter_map(|group| group["options"].as_array()).chain(json["options"].as_array());
-            let options: Vec<Value> = lists.flatten().cloned().collect();
-            self.update(|state| {
-                for what in super::validate::options_answer(&json) {
-                    state.dislike(format!("the options of {action_id}: {what}"));
-                }
-                state.offered.insert((view_id.to_owned(), action_id.to_owned()), options);
-            });
-        }
-        answer
-    }
-
-    /// Opens the Home tab: the bot is told, and publishes what it has to show.
-    pub async fn open_home(&self, user: &str) -> Answer {
-        let view = self.home(user).map(|home| home.value);
-        let mut event = json!({
-            "type": "app_home_opened", "user": user, "channel": super::dm_of(user), "tab": "home",
-            "event_ts": self.update(|state| self.ts(state)),
-        });
-        if let Some(view) = view {
-            event["view"] = view;
-        }
-        self.event(event).await
-    }
-
     /// Tells the bot what a person is now, as Slack does after a change (`user_change`).
     pub async fn announce_person(&self, id: &str) -> Answer {
         let user = self.read(|state| state.person(id).map(|person| self.person_json(person, false)));
@@ -413,7 +235,7 @@ impl Workspace {
     }
 
     /// What all interactions have.
-    fn envelope(&self, state: &State, kind: &str, user: &str) -> Value {
+    pub(super) fn envelope(&self, state: &State, kind: &str, user: &str) -> Value {
         json!({
             "type": kind, "user": self.actor_json(state, user), "api_app_id": self.app_id(), "token": "deprecated",
             "team": { "id": self.0.config.team_id, "domain": TEAM_DOMAIN }, "enterprise": null,
@@ -421,7 +243,7 @@ impl Workspace {
         })
     }
 
-    fn trigger(&self, state: &mut State, user: &str) -> String {
+    pub(super) fn trigger(&self, state: &mut State, user: &str) -> String {
         let id = format!("{}.{}.{}", state.next(), self.now(), self.secret(state, "trigger"));
         state.triggers.insert(id.clone(), Trigger { user: user.to_owned(), issued: self.now(), used: false });
         id
@@ -446,19 +268,28 @@ impl Workspace {
 }
 
 /// The first interactive element that fits, with its block id.
-fn find(blocks: &[Value], fits: impl Fn(&Value) -> bool) -> Option<(String, Value)> {
+pub(super) fn find(blocks: &[Value], fits: impl Fn(&Value) -> bool) -> Option<(String, Value)> {
     elements(blocks).into_iter().find(|(_, element)| fits(element)).map(|(block, element)| (block, element.clone()))
 }
 
-impl Workspace {
-    /// Keeps what stands in the inputs of a view while a button of it is pressed.
-    pub(super) fn keep_values(&self, view_id: &str, typed: &BTreeMap<String, String>) {
-        let typed: Vec<(String, String)> = typed.iter().map(|(key, text)| (key.clone(), text.clone())).collect();
-        self.update(|state| {
-            let filled = state.view(view_id).and_then(|(_, view)| form::fill(state, view, &typed).ok());
-            if let (Some(values), Some(view)) = (filled, state.view_mut(view_id)) {
-                view.value["state"]["values"] = values;
-            }
-        });
+/// What Slack adds to the parent of a thread.
+fn thread_facts(state: &State, message: &Message, shown: &mut Value) {
+    let of_it = |reply: &&Message| reply.channel == message.channel && reply.thread_ts.as_ref() == Some(&message.ts);
+    let replies: Vec<&Message> = state.messages.iter().filter(of_it).filter(|reply| !reply.ephemeral).collect();
+    let Some(last) = replies.last() else { return };
+    let mut users: Vec<&str> = Vec::new();
+    for reply in &replies {
+        if !users.contains(&reply.user.as_str()) {
+            users.push(&reply.user);
+        }
     }
+    shown["thread_ts"] = json!(message.ts);
+    shown["reply_count"] = json!(replies.len());
+    shown["reply_users_count"] = json!(users.len());
+    shown["reply_users"] = json!(users);
+    shown["latest_reply"] = json!(last.ts);
 }
+
+#[cfg(test)]
+#[path = "act_tests.rs"]
+mod tests;

@@ -13,8 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Server, Workspace,
     methods::{self, Failure},
-    model::{Call, Fault},
-    shapes::SCOPES,
+    model::{Call, Fault, State},
 };
 
 pub fn routes() -> Router<Server> {
@@ -34,28 +33,33 @@ async fn call(
     if let Some(fault) = workspace.take_fault(&request.method) {
         return play(server, workspace, request, fault).await;
     }
-    answer(request.outcome(&workspace))
+    let outcome = request.outcome(&workspace);
+    workspace.echo();
+    answer(&workspace, outcome)
 }
 
-fn answer(outcome: Value) -> Response {
+fn answer(workspace: &Workspace, outcome: Value) -> Response {
+    let date = jiff::Timestamp::from_second(workspace.now()).unwrap_or_default();
     let headers = [
-        (header::CONTENT_TYPE, "application/json; charset=utf-8"),
-        (header::HeaderName::from_static("x-oauth-scopes"), SCOPES),
-        (header::HeaderName::from_static("x-slack-req-id"), "0"),
+        (header::CONTENT_TYPE, "application/json; charset=utf-8".to_owned()),
+        (header::DATE, date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+        (header::HeaderName::from_static("x-oauth-scopes"), workspace.scopes().join(",")),
+        (header::HeaderName::from_static("x-slack-req-id"), "0".to_owned()),
     ];
     (headers, outcome.to_string()).into_response()
 }
 
 async fn play(server: Server, workspace: Workspace, request: Request, fault: Fault) -> Response {
-    let Fault::Lost = fault else {
+    if !fault.is_carried_out() {
         let (args, _) = request.arguments();
         let note = json!({ "fault": format!("{fault:?}") });
         workspace.record(&request.method, Value::Object(args), note);
         // A hanging call must not keep the workspace alive.
         drop(workspace);
         return faulty(&server, &fault).await;
-    };
+    }
     request.outcome(&workspace);
+    workspace.echo();
     drop(workspace);
     faulty(&server, &fault).await
 }
@@ -79,7 +83,7 @@ pub(super) async fn faulty(server: &Server, fault: &Fault) -> Response {
         Fault::Html => {
             text(StatusCode::OK, "text/html; charset=utf-8", "<html><body>Be right back</body></html>".to_owned())
         }
-        Fault::Hang => {
+        Fault::Hang | Fault::Held => {
             server.stop.cancelled().await;
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
@@ -168,6 +172,15 @@ impl Request {
             workspace.update(|state| state.dislike(format!("{name}: no Authorization: Bearer header")));
             return Err(Failure::new("not_authed"));
         };
+        if name == "apps.connections.open" {
+            if self.verb != Method::POST {
+                return Err(Failure::new("insecure_request"));
+            }
+            return workspace.open_link(token);
+        }
+        if token == workspace.app_token() {
+            return Err(Failure::new("not_allowed_token_type"));
+        }
         if token != workspace.0.config.bot_token {
             return Err(Failure::new("invalid_auth"));
         }
@@ -175,6 +188,17 @@ impl Request {
             workspace.update(|state| state.dislike(format!("{name}: no such method")));
             return Err(Failure::new("unknown_method").with("req_method", json!(name)));
         };
+        let place = |state: &State| state.channel_type(args.get("channel").and_then(Value::as_str).unwrap_or_default());
+        let scope = match (method.scope, workspace.read(place)) {
+            (Some("channels:read"), "group") => Some("groups:read"),
+            (Some("channels:history"), "group") => Some("groups:history"),
+            (Some("channels:history"), "im") => Some("im:history"),
+            (scope, _) => scope,
+        };
+        if let Some(scope) = scope.filter(|scope| !workspace.read(|state| state.has_scope(scope))) {
+            let provided = json!(workspace.scopes().join(","));
+            return Err(Failure::new("missing_scope").with("needed", json!(scope)).with("provided", provided));
+        }
         workspace.update(|state| {
             let fits = self.verb == Method::POST || (method.reads && self.verb == Method::GET);
             if !fits {

@@ -1,116 +1,13 @@
 //! The workspace over real HTTP: what the bot calls, and what people do with a bot that answers by the book.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use axum::{Router, body::Bytes, http::HeaderMap, response::IntoResponse, routing::post};
 use serde_json::{Value, json};
 
-use crate::demo::workspace::{Fault, Person, Workspace, WorkspaceConfig};
-use crate::domain::signature;
-
-const SECRET: &str = "shhh";
-const START: i64 = 1_700_000_000;
-
-struct Bench {
-    slack: Workspace,
-    now: Arc<AtomicI64>,
-    client: reqwest::Client,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let config = WorkspaceConfig {
-            team_id: "T0ACME".to_owned(),
-            bot_token: "xoxb-1".to_owned(),
-            signing_secret: SECRET.to_owned(),
-            bot_name: "Latchkey".to_owned(),
-        };
-        let slack = Workspace::start(config).await.unwrap();
-        let now = Arc::new(AtomicI64::new(START));
-        let clock = now.clone();
-        slack.set_now(Arc::new(move || clock.load(Ordering::SeqCst)));
-        slack.add_person(Person::new("U0ANA", "Ana", "ana@acme.test"));
-        slack.add_person(Person::new("U0BO", "Bo", "bo@acme.test"));
-        slack.add_channel("C0ACCESS", "access", &["U0ANA", "U0BO"], true);
-        slack.add_channel("C0OTHER", "other", &["U0ANA"], false);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { slack, now, client }
-    }
-
-    async fn post(&self, method: &str, args: Value) -> Value {
-        let request = self.client.post(format!("{}/{method}", self.slack.api_url())).bearer_auth("xoxb-1").json(&args);
-        request.send().await.unwrap().json().await.unwrap()
-    }
-
-    async fn get(&self, method: &str, query: &str) -> Value {
-        let request = self.client.get(format!("{}/{method}?{query}", self.slack.api_url())).bearer_auth("xoxb-1");
-        request.send().await.unwrap().json().await.unwrap()
-    }
-
-    async fn say(&self, channel: &str, text: &str) -> Value {
-        self.post("chat.postMessage", json!({ "channel": channel, "text": text })).await
-    }
-
-    /// A bot that answers each path with what `f` makes of the form; it keeps every form that came.
-    async fn bot(&self, f: impl Fn(&str, &Form) -> Value + Send + Sync + 'static) -> Arc<Mutex<Vec<Form>>> {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (kept, f) = (seen.clone(), Arc::new(f));
-        let handler = move |uri: axum::http::Uri, headers: HeaderMap, body: Bytes| async move {
-            let header = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
-            let (time, signature) = (header("x-slack-request-timestamp"), header("x-slack-signature"));
-            let now = jiff::Timestamp::from_second(time.parse().unwrap()).unwrap();
-            signature::verify_slack(&[SECRET], now, &time, &signature, &body).unwrap();
-            let form = Form(url::form_urlencoded::parse(&body).into_owned().collect());
-            let answer = f(uri.path(), &form);
-            kept.lock().unwrap().push(form);
-            if answer.is_null() { ().into_response() } else { axum::Json(answer).into_response() }
-        };
-        let router = Router::new().route("/slack/{path}", post(handler));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        self.slack.connect(&format!("http://{}", listener.local_addr().unwrap()));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        seen
-    }
-}
-
-struct Form(Vec<(String, String)>);
-
-impl Form {
-    fn get(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-    }
-
-    fn payload(&self) -> Value {
-        serde_json::from_str(self.get("payload")).unwrap_or(Value::Null)
-    }
-}
-
-fn modal() -> Value {
-    let text = |text: &str| json!({ "type": "plain_text", "text": text });
-    json!({
-        "type": "modal", "callback_id": "deny", "title": text("Deny"), "submit": text("Deny"), "private_metadata": "pet_1",
-        "notify_on_close": true,
-        "blocks": [{
-            "type": "input", "block_id": "reason", "label": text("Reason"),
-            "element": { "type": "plain_text_input", "action_id": "text", "min_length": 5 },
-        }],
-    })
-}
-
-fn card() -> Value {
-    json!([
-        { "type": "section", "text": { "type": "mrkdwn", "text": "*Ana* asks for R&amp;D" } },
-        { "type": "actions", "block_id": "decide", "elements": [
-            { "type": "button", "action_id": "approve", "value": "pet_1", "text": { "type": "plain_text", "text": "Approve" } },
-        ]},
-    ])
-}
+use crate::demo::workspace::{
+    Fault,
+    bench::{Bench, card, modal},
+};
 
 #[tokio::test]
 async fn who_may_call() {
@@ -213,7 +110,7 @@ async fn a_command_is_signed_and_its_answer_is_shown_to_one() {
     let form = &forms[0];
     assert_eq!(form.get("text"), "customer 123 for 4h to debug BUG-482");
     assert_eq!((form.get("channel_name"), form.get("is_enterprise_install")), ("access", "false"));
-    assert!(form.0.iter().all(|(name, _)| name != "enterprise_id"));
+    assert!(form.fields.iter().all(|(name, _)| name != "enterprise_id"));
 }
 
 #[tokio::test]
@@ -346,4 +243,20 @@ async fn the_server_ends_with_the_last_handle() {
     let held = bench.slack.0.stop.clone();
     drop(bench);
     assert!(held.is_cancelled());
+}
+
+/// Slack names the scope that a method lacks, and says with each answer which there are and what time it is.
+#[tokio::test]
+async fn a_token_without_the_scope_is_told_which() {
+    let bench = Bench::new().await;
+    bench.slack.set_scopes(&["chat:write"]);
+    let answer = bench.get("conversations.info", "channel=C0ACCESS").await;
+    assert_eq!((&answer["error"], &answer["needed"]), (&json!("missing_scope"), &json!("channels:read")));
+    assert_eq!(answer["provided"], "chat:write");
+    assert_eq!(bench.say("C0ACCESS", "hello").await["ok"], true);
+    let request = bench.client.post(format!("{}/auth.test", bench.slack.api_url())).bearer_auth("xoxb-1");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.headers()["x-oauth-scopes"], "chat:write");
+    assert_eq!(answer.headers()["date"], "Tue, 14 Nov 2023 22:13:20 GMT");
+    assert!(bench.slack.violations().is_empty());
 }

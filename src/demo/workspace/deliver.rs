@@ -1,4 +1,4 @@
-//! Requests to the bot, signed as Slack signs them, with the time they took.
+//! What the bot is sent, with the time it took to answer: signed requests as Slack signs them, or over its own connections.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::{Workspace, model::Answer};
 use crate::domain::signature;
 
 /// Slack shows an error after this.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub const PATIENCE: Duration = Duration::from_secs(3);
 /// We wait longer, to say how late the answer was.
 pub const GIVE_UP: Duration = Duration::from_secs(10);
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -45,6 +45,9 @@ impl Workspace {
         };
         let took = started.elapsed();
         let json = if is_json { serde_json::from_str::<Value>(&body).ok() } else { None };
+        if let Some(said) = json.clone().filter(|_| status.is_success()) {
+            self.update(|state| state.answers.push((path.to_owned(), said)));
+        }
         let problem = if !status.is_success() {
             Some(format!("failed with the error “http_client_error” ({status})"))
         } else if took > PATIENCE {
@@ -58,12 +61,29 @@ impl Workspace {
         Answer { status: status.as_u16(), body, json, took, problem }
     }
 
-    pub(super) async fn send_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    fn socket_mode(&self) -> bool {
+        self.read(|state| state.app.socket_mode)
+    }
+
+    /// A slash command.
+    pub(super) async fn send_command(&self, fields: &[(&str, &str)]) -> Answer {
+        if !self.socket_mode() {
+            return self.send_form("/slack/commands", fields).await;
+        }
+        let fields = fields.iter().map(|&(name, value)| (name.to_owned(), json!(value)));
+        self.send_envelope("slash_commands", Value::Object(fields.collect()), true).await
+    }
+
+    async fn send_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.send_raw(path, FORM, body.into_bytes()).await
     }
 
     pub(super) async fn send_payload(&self, path: &str, payload: &Value) -> Answer {
+        if self.socket_mode() {
+            let takes_answer = matches!(payload["type"].as_str(), Some("view_submission" | "block_suggestion"));
+            return self.send_envelope("interactive", payload.clone(), takes_answer).await;
+        }
         self.send_form(path, &[("payload", &payload.to_string())]).await
     }
 
@@ -81,7 +101,13 @@ impl Workspace {
             }],
             "event_context": format!("4-{number:08}"),
         });
-        self.send_raw("/slack/events", "application/json", wrapped.to_string().into_bytes()).await
+        let answer = if self.socket_mode() {
+            self.send_envelope("events_api", wrapped.clone(), false).await
+        } else {
+            self.send_raw("/slack/events", "application/json", wrapped.to_string().into_bytes()).await
+        };
+        self.update(|state| state.events.push((wrapped, answer.status)));
+        answer
     }
 }
 

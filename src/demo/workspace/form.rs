@@ -171,8 +171,10 @@ fn option(element: &Value, offered: &[Value], wanted: &str) -> Result<Value, Str
         groups.flat_map(|group| group["options"].as_array().into_iter().flatten()).cloned().collect::<Vec<_>>()
     };
     let own = element["options"].as_array().cloned().unwrap_or_default();
-    let initial = element["initial_option"].is_object().then(|| element["initial_option"].clone());
-    let all: Vec<Value> = own.into_iter().chain(grouped(element)).chain(offered.to_vec()).chain(initial).collect();
+    let initial =
+        element.get("initial_option").into_iter().chain(element["initial_options"].as_array().into_iter().flatten());
+    let all: Vec<Value> =
+        own.into_iter().chain(grouped(element)).chain(offered.to_vec()).chain(initial.cloned()).collect();
     let by_value = all.iter().find(|option| option["value"] == wanted);
     let found = by_value.or_else(|| all.iter().find(|option| option["text"]["text"] == wanted));
     found.cloned().ok_or_else(|| {

@@ -15,8 +15,14 @@ pub enum Rule {
     Url,
     Bool,
     Int(i64, i64),
+    /// A calendar day, `2026-11-24`.
+    Day,
+    /// A time of day, `17:00`.
+    Hour,
     OneOf(&'static [&'static str]),
     Strings(usize),
+    /// One to so many of these words.
+    Words(&'static [&'static str], usize),
     /// One element of these types.
     Element(&'static [&'static str]),
     /// One to so many elements of these types.
@@ -26,6 +32,8 @@ pub enum Rule {
     Groups,
     Option,
     Confirm,
+    /// When a typed input tells of itself.
+    Dispatch,
     /// Rows and columns of cells.
     Table(usize, usize),
     /// Anything but nothing.
@@ -49,8 +57,11 @@ const fn may(name: &'static str, rule: Rule) -> Field {
 const STYLES: Rule = Rule::OneOf(&["primary", "danger"]);
 const PICKERS: [Field; 3] =
     [may("placeholder", Rule::Plain(150)), may("confirm", Rule::Confirm), may("focus_on_load", Rule::Bool)];
-const TYPED: [Field; 3] =
-    [may("placeholder", Rule::Plain(150)), may("dispatch_action_config", Rule::Any), may("focus_on_load", Rule::Bool)];
+const TYPED: [Field; 3] = [
+    may("placeholder", Rule::Plain(150)),
+    may("dispatch_action_config", Rule::Dispatch),
+    may("focus_on_load", Rule::Bool),
+];
 
 const ACCESSORY: &[&str] = &[
     "button",
@@ -210,8 +221,8 @@ pub fn element(kind: &str) -> Option<Vec<Field>> {
             ],
             PICKERS,
         ),
-        "datepicker" => with(vec![may("initial_date", Rule::Str(10))], PICKERS),
-        "timepicker" => with(vec![may("initial_time", Rule::Str(5)), may("timezone", Rule::Str(255))], PICKERS),
+        "datepicker" => with(vec![may("initial_date", Rule::Day)], PICKERS),
+        "timepicker" => with(vec![may("initial_time", Rule::Hour), may("timezone", Rule::Str(255))], PICKERS),
         "datetimepicker" => vec![
             may("initial_date_time", Rule::Int(1_000_000_000, 9_999_999_999)),
             may("confirm", Rule::Confirm),
@@ -259,6 +270,9 @@ pub const CONFIRM: &[Field] = &[
     must("deny", Rule::Plain(30)),
     may("style", STYLES),
 ];
+
+pub const DISPATCH: &[Field] =
+    &[must("trigger_actions_on", Rule::Words(&["on_enter_pressed", "on_character_entered"], 2))];
 
 /// An option; `url` is for overflow menus only.
 pub fn option(mrkdwn: bool, url: bool) -> Vec<Field> {

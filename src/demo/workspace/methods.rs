@@ -1,6 +1,6 @@
 //! What each Web API method does to the workspace, and the errors Slack would give.
 //!
-//! The views.* methods are in `views.rs`. To add one: a row in [`METHODS`], an arm in [`Workspace::call`].
+//! The views.* methods are in `views.rs`, those that read messages in `history.rs`. To add one: a row in [`METHODS`], an arm in [`Workspace::call`].
 
 use serde_json::{Map, Value, json};
 
@@ -15,16 +15,16 @@ use super::{
 pub struct Failure {
     error: String,
     messages: Vec<String>,
-    more: Option<(&'static str, Value)>,
+    more: Vec<(&'static str, Value)>,
 }
 
 impl Failure {
     pub fn new(error: &str) -> Self {
-        Self { error: error.to_owned(), messages: Vec::new(), more: None }
+        Self { error: error.to_owned(), messages: Vec::new(), more: Vec::new() }
     }
 
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
-        self.more = Some((name, value));
+        self.more.push((name, value));
         self
     }
 
@@ -43,7 +43,7 @@ impl Failure {
             let messages = self.messages.iter().map(|message| format!("[ERROR] {message}"));
             value["response_metadata"] = json!({ "messages": messages.collect::<Vec<_>>() });
         }
-        if let Some((name, more)) = &self.more {
+        for (name, more) in &self.more {
             value[*name] = more.clone();
         }
         value
@@ -58,14 +58,31 @@ pub struct Method {
     pub args: &'static [&'static str],
     /// Changes nothing; takes query and form arguments only.
     pub reads: bool,
+    /// Without it the answer is `missing_scope`.
+    pub scope: Option<&'static str>,
 }
 
 const fn reads(name: &'static str, args: &'static [&'static str]) -> Method {
-    Method { name, args, reads: true }
+    Method { name, args, reads: true, scope: scope_of(name) }
 }
 
 const fn writes(name: &'static str, args: &'static [&'static str]) -> Method {
-    Method { name, args, reads: false }
+    Method { name, args, reads: false, scope: scope_of(name) }
+}
+
+/// The scope that Slack's documentation demands. A channel of ours is a public one.
+const fn scope_of(name: &str) -> Option<&'static str> {
+    match name.as_bytes() {
+        b"team.info" => Some("team:read"),
+        b"users.info" => Some("users:read"),
+        b"users.lookupByEmail" => Some("users:read.email"),
+        b"usergroups.list" | b"usergroups.users.list" => Some("usergroups:read"),
+        b"conversations.info" => Some("channels:read"),
+        b"conversations.history" | b"conversations.replies" => Some("channels:history"),
+        b"conversations.open" => Some("im:write"),
+        b"chat.postMessage" | b"chat.update" | b"chat.postEphemeral" => Some("chat:write"),
+        _ => None,
+    }
 }
 
 pub const METHODS: &[Method] = &[
@@ -76,6 +93,14 @@ pub const METHODS: &[Method] = &[
     reads("usergroups.list", &["include_count", "include_disabled", "include_users", "team_id"]),
     reads("usergroups.users.list", &["usergroup", "include_disabled", "team_id"]),
     reads("conversations.info", &["channel", "include_locale", "include_num_members"]),
+    reads(
+        "conversations.history",
+        &["channel", "cursor", "include_all_metadata", "inclusive", "latest", "limit", "oldest"],
+    ),
+    reads(
+        "conversations.replies",
+        &["channel", "ts", "cursor", "include_all_metadata", "inclusive", "latest", "limit", "oldest"],
+    ),
     writes("conversations.open", &["users", "channel", "return_im", "prevent_creation"]),
     writes(
         "chat.postMessage",
@@ -129,7 +154,7 @@ pub fn needed(args: &Args, name: &str) -> Result<String, Failure> {
     text(args, name).ok_or_else(|| Failure::missing(name))
 }
 
-fn yes(args: &Args, name: &str) -> bool {
+pub fn yes(args: &Args, name: &str) -> bool {
     args.get(name).is_some_and(|value| matches!(value.as_str(), Some("true" | "1")) || *value == json!(true))
 }
 
@@ -188,6 +213,8 @@ impl Workspace {
                 let channel = channel.or_else(|| state.dm_owner(&id).map(|person| self.dm_json(person)));
                 Ok(json!({ "channel": channel.ok_or_else(|| Failure::new("channel_not_found"))? }))
             }
+            "conversations.history" => self.history(state, args),
+            "conversations.replies" => self.thread(state, args),
             "conversations.open" => self.conversations_open(state, args),
             "chat.postMessage" => self.post_message(state, args),
             "chat.update" => self.update_message(state, args),
@@ -327,8 +354,14 @@ impl Workspace {
         let channel = self.writable(state, person.as_deref().unwrap_or(&wanted))?;
         let content = self.content(state, "chat.postMessage", args)?;
         let thread_ts = text(args, "thread_ts");
-        if thread_ts.as_ref().is_some_and(|ts| state.message(&channel, ts).is_none_or(|message| message.ephemeral)) {
-            return Err(Failure::new("thread_not_found"));
+        if let Some(ts) = &thread_ts {
+            match state.message(&channel, ts) {
+                Some(parent) if parent.is_reply() => {
+                    state.dislike("chat.postMessage: thread_ts is a reply, not a parent")
+                }
+                Some(parent) if !parent.ephemeral => {}
+                _ => return Err(Failure::new("thread_not_found")),
+            }
         }
         let ts = self.ts(state);
         let message = Message {
@@ -344,6 +377,7 @@ impl Workspace {
             metadata: content.metadata,
         };
         let shown = self.message_json(&message);
+        self.echo_post(state, &message);
         state.messages.push(message);
         Ok(json!({ "channel": channel, "ts": ts, "message": shown }))
     }
@@ -359,6 +393,7 @@ impl Workspace {
             Some(_) => {}
         }
         let content = self.content(state, "chat.update", args)?;
+        let before = state.message(&channel, &ts).map(|message| self.message_json(message)).unwrap_or_default();
         let message = state.message_mut(&channel, &ts).ok_or_else(|| Failure::new("message_not_found"))?;
         message.text = content.text;
         message.blocks = content.blocks;
@@ -367,6 +402,7 @@ impl Workspace {
         }
         message.edited += 1;
         let shown = self.message_json(message);
+        self.echo_edit(state, &before, &shown, &channel);
         Ok(json!({ "channel": channel, "ts": ts, "text": shown["text"], "message": shown }))
     }
 

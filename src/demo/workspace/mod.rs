@@ -4,22 +4,31 @@
 //! The demo plays its story here, the integration tests act here. It is strict so that a card Slack would refuse fails
 //! at home: see [`Workspace::violations`]. Nothing polls or sleeps; whoever waits is woken by a change.
 //!
-//! May import: `domain::signature`, `clock`, and the web libraries. To add a Web API method: its row in `methods.rs`.
+//! May import: `domain::signature`, `clock`, `slack::manifest` (what is installed), and the web libraries. To add a Web API
+//! method: its row in `methods.rs`.
 //!
-//! Reading order: `model` (what there is), `api`, `methods` and `views` (what the bot may ask), `validate`, `kit` and `markup`
-//! (what it may send), `deliver` and `act` (what people do), `form` (how a modal is filled in), `page`.
+//! Reading order: `model` (what there is), `app` (what the bot declared), `api`, `methods` and `views` (what it may ask),
+//! `validate`, `kit` and `markup` (what it may send), `deliver`, `socket`, `act`, `talk` and `modal` (what people do), `form` (how a modal
+//! is filled in), `page`.
 
 mod act;
 mod api;
+mod app;
+#[cfg(test)]
+mod bench;
 mod deliver;
 mod form;
+mod history;
 mod kit;
 mod markup;
 mod methods;
+mod modal;
 mod model;
 mod page;
 mod respond;
 mod shapes;
+mod socket;
+mod talk;
 pub mod validate;
 mod views;
 
@@ -33,9 +42,12 @@ use serde_json::Value;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{clock::SystemClock, domain::clock::Clock};
+use crate::{clock::SystemClock, domain::clock::Clock, slack::manifest};
+use app::Installed;
+pub use app::Shortcut;
 pub use model::{Answer, Call, Fault, Message, Person, View, dm_of};
 use model::{Channel, Group, PendingFault, State};
+pub use socket::LinkFault;
 
 /// Seconds since 1970.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -94,6 +106,8 @@ impl Workspace {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let origin = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
+        let declared = url::Url::parse(&origin).map(|url| manifest::json(&url)).unwrap_or_default();
+        let app = Installed::from_manifest(&serde_json::from_str(&declared)?);
         let bot = Person {
             email: None,
             is_bot: true,
@@ -104,7 +118,7 @@ impl Workspace {
             config,
             origin,
             client,
-            state: Mutex::new(State { people: vec![bot], ..State::default() }),
+            state: Mutex::new(State { people: vec![bot], app, ..State::default() }),
             changes: watch::Sender::new(0),
             now: RwLock::new(Arc::new(|| SystemClock.now().as_second())),
             panel: Mutex::new(None),
@@ -112,7 +126,8 @@ impl Workspace {
             _stop_on_drop: stop.clone().drop_guard(),
         });
         let server = Server { inner: Arc::downgrade(&inner), stop: stop.clone() };
-        let routes = api::routes().merge(respond::routes()).merge(page::routes()).with_state(server);
+        let routes =
+            api::routes().merge(respond::routes()).merge(page::routes()).merge(socket::routes()).with_state(server);
         tokio::spawn(async move {
             axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await.ok();
         });
@@ -189,13 +204,40 @@ impl Workspace {
         self.read(|state| state.people.iter().filter(|person| !person.is_bot).cloned().collect())
     }
 
-    /// Adds a channel, or replaces the one with that id.
+    /// Installs the app anew from another manifest. Until then it is the one that `latchkey slack manifest` prints.
+    pub fn install(&self, manifest: &Value) {
+        let app = Installed::from_manifest(manifest);
+        self.update(|state| state.app = app);
+    }
+
+    /// The global shortcuts that the app declares, as its menu shows them.
+    pub fn shortcuts(&self) -> Vec<Shortcut> {
+        self.read(|state| state.app.shortcuts.clone())
+    }
+
+    /// Adds a public channel, or replaces the one with that id.
     pub fn add_channel(&self, id: &str, name: &str, members: &[&str], bot_is_member: bool) {
         let members = members.iter().map(|&member| member.to_owned()).collect();
-        let channel = Channel { id: id.to_owned(), name: name.to_owned(), members, bot_is_member, archived: false };
+        let channel = Channel {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            members,
+            bot_is_member,
+            archived: false,
+            private: false,
+        };
         self.update(|state| match state.channels.iter_mut().find(|known| known.id == channel.id) {
             Some(known) => *known = channel,
             None => state.channels.push(channel),
+        });
+    }
+
+    /// From now on nobody finds the channel who is not in it.
+    pub fn make_private(&self, id: &str) {
+        self.update(|state| {
+            if let Some(channel) = state.channels.iter_mut().find(|channel| channel.id == id) {
+                channel.private = true;
+            }
         });
     }
 
@@ -215,6 +257,15 @@ impl Workspace {
             Some(known) => *known = group,
             None => state.groups.push(group),
         });
+    }
+
+    /// What the bot's token may do; what the app declares, if nobody says otherwise.
+    pub fn set_scopes(&self, scopes: &[&str]) {
+        self.update(|state| state.scopes = Some(scopes.iter().map(|&scope| scope.to_owned()).collect()));
+    }
+
+    fn scopes(&self) -> Vec<String> {
+        self.read(|state| state.scopes.clone().unwrap_or_else(|| state.app.scopes.clone()))
     }
 
     /// The messages of a channel or of a direct message (by its D id or the person's), threads included, in order of
@@ -249,6 +300,17 @@ impl Workspace {
         self.read(|state| state.calls.clone())
     }
 
+    /// The JSON that the bot answered so far to commands, clicks, forms and searches, by the path that it was asked at.
+    pub fn answers(&self) -> Vec<(String, Value)> {
+        self.read(|state| state.answers.clone())
+    }
+
+    /// The events that the bot was sent so far, whole, with the status of its answer (0: none came). Those of its own posts
+    /// follow the post by a moment.
+    pub fn events(&self) -> Vec<(Value, u16)> {
+        self.read(|state| state.events.clone())
+    }
+
     /// Everything Slack would refuse or a reviewer of ours would, in order. Empty is good.
     pub fn violations(&self) -> Vec<String> {
         self.read(|state| state.violations.clone())
@@ -279,7 +341,11 @@ impl Workspace {
             return Ok(found);
         }
         let (last, violations) = self.read(|state| {
-            let last = state.calls.iter().rev().take(5).map(|call| format!("{} → {}", call.method, call.answered));
+            let short = |call: &Call| {
+                let answered = call.answered.to_string();
+                format!("{} → {}", call.method, answered.chars().take(200).collect::<String>())
+            };
+            let last = state.calls.iter().rev().take(5).map(short);
             (last.collect::<Vec<_>>(), state.violations.clone())
         });
         Err(format!(

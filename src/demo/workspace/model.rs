@@ -9,6 +9,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::{app::Installed, socket::Links};
+
 /// Seconds a trigger lives. Slack's figure; our clock has whole seconds, so a trigger dies in the fourth.
 pub const TRIGGER_SECS: i64 = 3;
 /// Posts one response_url takes, and for how many seconds.
@@ -55,6 +57,16 @@ impl Person {
         }
     }
 
+    /// What their profile says they do.
+    pub fn titled(self, title: &str) -> Self {
+        Self { title: title.to_owned(), ..self }
+    }
+
+    /// Where their clock is: an IANA name.
+    pub fn in_zone(self, tz: &str) -> Self {
+        Self { tz: tz.to_owned(), ..self }
+    }
+
     /// The short name Slack sends as `user_name`.
     pub fn handle(&self) -> String {
         self.name.split_whitespace().collect::<Vec<_>>().join(".").to_lowercase()
@@ -81,6 +93,7 @@ pub struct Channel {
     pub members: Vec<String>,
     pub bot_is_member: bool,
     pub archived: bool,
+    pub private: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +122,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// Whether it stands in a thread, below what it replies to.
+    pub fn is_reply(&self) -> bool {
+        self.thread_ts.as_ref().is_some_and(|thread| *thread != self.ts)
+    }
+
     /// The visible texts of its buttons, in order.
     pub fn buttons(&self) -> Vec<String> {
         elements(&self.blocks)
@@ -234,6 +252,15 @@ pub enum Fault {
     Reset,
     /// The call is carried out, and the connection ends before the answer.
     Lost,
+    /// The call is carried out, and no answer comes until the workspace stops.
+    Held,
+}
+
+impl Fault {
+    /// Whether the call has its effect all the same.
+    pub fn is_carried_out(&self) -> bool {
+        matches!(self, Self::Lost | Self::Held)
+    }
 }
 
 pub struct PendingFault {
@@ -265,6 +292,12 @@ pub struct ResponseUrl {
 #[derive(Default)]
 pub struct State {
     pub bot_url: Option<String>,
+    /// The JSON with which the bot answered, by the path that it was asked at.
+    pub answers: Vec<(String, Value)>,
+    /// What the app declared when it was installed.
+    pub app: Installed,
+    /// `None`: those that the app declared.
+    pub scopes: Option<Vec<String>>,
     pub people: Vec<Person>,
     pub channels: Vec<Channel>,
     pub groups: Vec<Group>,
@@ -278,6 +311,12 @@ pub struct State {
     pub offered: HashMap<(String, String), Vec<Value>>,
     pub calls: Vec<Call>,
     pub violations: Vec<String>,
+    /// The events that the bot was sent, and the status of its answers.
+    pub events: Vec<(Value, u16)>,
+    /// What the bot is yet to hear of its own doing.
+    pub echoes: Vec<Value>,
+    /// Socket Mode.
+    pub links: Links,
     pub faults: Vec<PendingFault>,
     pub notes: Vec<String>,
     /// Grows with every id that is given out.
@@ -311,9 +350,22 @@ impl State {
         (self.channel(id).is_some() || self.dm_owner(id).is_some()).then(|| id.to_owned())
     }
 
+    /// What kind of place it is, in the words of message events.
+    pub fn channel_type(&self, id: &str) -> &'static str {
+        match self.channel(id) {
+            Some(channel) if channel.private => "group",
+            Some(_) => "channel",
+            None => "im",
+        }
+    }
+
     /// The name Slack sends with a channel id.
     pub fn place_name(&self, id: &str) -> String {
-        self.channel(id).map_or_else(|| "directmessage".to_owned(), |channel| channel.name.clone())
+        match self.channel(id) {
+            Some(channel) if channel.private => "privategroup".to_owned(),
+            Some(channel) => channel.name.clone(),
+            None => "directmessage".to_owned(),
+        }
     }
 
     pub fn message(&self, channel: &str, ts: &str) -> Option<&Message> {

@@ -1,6 +1,8 @@
 // The page: who you are, where you are, and what stands there. It asks for news and waits for the answer.
 
-import { ago, block, clock, control, el, mrkdwn } from "/blocks.js";
+import { block } from "/blocks.js";
+import { ago, clock, el, mrkdwn } from "/markup.js";
+import { drawModal } from "/modal.js";
 
 const EXAMPLE = "/access customer 123 for 4h to debug BUG-482";
 const HOME = "home";
@@ -8,6 +10,8 @@ const $ = (id) => document.getElementById(id);
 
 let me = "";
 let place = "";
+/** The ts of the thread that stands open beside the place. */
+let thread = null;
 let state = null;
 let skew = 0;
 let lastLine = "";
@@ -31,7 +35,7 @@ place = hashPlace || place;
 const context = {
   people: new Map(), channels: new Map(), groups: new Map(), labels, zone: "UTC",
   now: () => Date.now() / 1000 + skew,
-  suggest: async (action, text) => (await send("suggest", { view: state.modal?.view.id ?? state.home?.id, action, text }))?.answer,
+  suggest: (action, text) => send("suggest", { view: state.modal?.view.id ?? state.home?.id, action, text }),
 };
 
 function toast(text) {
@@ -94,7 +98,7 @@ function places() {
     title: one.kind === "channel" ? one.name : "Messages",
     about: one.kind === "channel" ? "Everybody in the channel sees what is posted here" : "Direct messages, for you alone",
   }));
-  all.push({ id: HOME, kind: HOME, title: "Home", about: "What you have, and what waits for you", glyph: "⌂", count: 0, messages: [] });
+  if (state.has_home) all.unshift({ id: HOME, kind: HOME, title: "Home", about: "What you have, and what waits for you", glyph: "⌂", count: 0, messages: [] });
   return all;
 }
 
@@ -102,21 +106,29 @@ const current = () => places().find((one) => one.id === place);
 
 function be(person) {
   me = person;
+  thread = null;
   drawn = new Map();
   const kind = current()?.kind;
   place = kind === "channel" || kind === HOME ? place : context.people.get(person).dm;
   remember();
   look(true);
-  if (place === HOME) send("home", {});
+  opened();
 }
 
 function go(where) {
   place = where;
+  thread = null;
   drawn = new Map();
   remember();
   draw();
-  if (where === HOME) send("home", {});
+  opened();
   $("line").focus();
+}
+
+/** Slack tells the bot when somebody looks at one of its two tabs. */
+function opened() {
+  if (place === HOME) send("home", { tab: "home" });
+  else if (place === context.people.get(me)?.dm) send("home", { tab: "messages" });
 }
 
 const remember = () => history.replaceState(null, "", `/#${me}/${place}`);
@@ -129,62 +141,133 @@ function draw() {
   $("place").textContent = here.kind === "channel" ? `# ${here.title}` : here.kind === HOME ? `${state.bot_name} home` : state.bot_name;
   $("about").textContent = here.about;
   $("compose").hidden = $("compose-hint").hidden = here.kind === HOME;
+  $("shortcuts").hidden = !state.shortcuts.length;
+  $("menu").replaceChildren(...state.shortcuts.map((one) => el("button", { type: "button", role: "menuitem", onclick: () => take(one) },
+    el("b", {}, one.name), el("small", {}, one.description))));
   const box = $("messages");
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60 || drawn.size === 0;
   seenIn.set(`${me}/${place}`, here.count);
   if (here.kind === HOME) drawHome(box);
-  else drawMessages(box, here.messages);
+  else drawMessages(box, here.messages.filter((message) => !isReply(message) || !here.messages.some((one) => one.ts === message.thread)), here.messages);
+  drawThread(here);
   drawSide();
   drawStory();
-  drawModal();
+  drawModal(state.modal, context, send, toast);
   $("panel").hidden = !state.has_panel;
   // Last, when everything has its size.
-  if (target && $(`m${target}`)) {
-    $(`m${target}`).scrollIntoView({ block: "center" });
-    $(`m${target}`).classList.add("found");
-    target = null;
+  if (target) {
+    const parent = here.messages.find((message) => message.ts === target)?.thread;
+    if (parent && parent !== target && thread !== parent) return openThread(parent);
+    if ($(`m${target}`)) {
+      $(`m${target}`).scrollIntoView({ block: "center" });
+      $(`m${target}`).classList.add("found");
+      target = null;
+    }
   } else if (atEnd) box.scrollTop = here.kind === HOME ? 0 : box.scrollHeight;
 }
 
-/** Replies stand below what they reply to. */
-function threaded(messages) {
-  const tops = messages.filter((message) => !message.thread || message.thread === message.ts);
-  const known = new Set(tops.map((message) => message.ts));
-  const rest = messages.filter((message) => !tops.includes(message));
-  return tops.flatMap((top) => [top, ...rest.filter((reply) => reply.thread === top.ts)])
-    .concat(rest.filter((reply) => !known.has(reply.thread)));
-}
+const isReply = (message) => Boolean(message.thread) && message.thread !== message.ts;
 
-function drawMessages(box, messages) {
+/** Draws messages into a box; `all` are those of the place, for the count of replies. */
+function drawMessages(box, messages, all) {
   const next = new Map();
-  for (const message of threaded(messages)) {
-    const key = JSON.stringify(message);
-    next.set(message.ts, drawn.get(message.ts)?.key === key ? drawn.get(message.ts) : { key, node: drawMessage(message) });
+  for (const message of messages) {
+    const replies = all.filter((one) => isReply(one) && one.thread === message.ts);
+    const key = JSON.stringify([message, replies.length, replies.at(-1)?.ts]);
+    const known = drawn.get(message.ts);
+    next.set(message.ts, known?.key === key ? known : { key, node: drawMessage(message, replies) });
   }
   drawn = next;
   const nodes = [...next.values()].map((one) => one.node);
   if (!nodes.length) nodes.push(el("p", { class: "empty" }, "Nothing here yet. Ask for access below."));
-  // Only what moved is touched, so that an open menu stays open.
+  replace(box, nodes);
+}
+
+/** Only what moved is touched, so that an open menu stays open. */
+function replace(box, nodes) {
   if (nodes.length !== box.childNodes.length || nodes.some((node, index) => node !== box.childNodes[index])) box.replaceChildren(...nodes);
 }
 
-function drawMessage(message) {
+/** `replies`: what stands in its thread, or null within the thread itself. */
+function drawMessage(message, replies) {
   const author = context.people.get(message.user);
   const act = async (element, value) => {
     const answer = await send("press", { channel: message.channel, ts: message.ts, action: element.action_id, value });
     if (answer?.problem) toast(answer.problem);
   };
   const blocks = message.blocks.length ? message.blocks.map((one) => block(one, context, act)) : mrkdwn(message.text, context);
-  const kind = `message${message.thread && message.thread !== message.ts ? " reply" : ""}${message.ephemeral ? " ephemeral" : ""}`;
   const seconds = Number(message.ts.split(".")[0]);
-  return el("article", { class: kind, id: `m${message.ts}` }, avatar(author),
+  return el("article", { class: `message${message.ephemeral ? " ephemeral" : ""}`, id: replies ? `m${message.ts}` : `t${message.ts}` }, avatar(author),
     el("div", { class: "body" },
       message.ephemeral ? el("p", { class: "only" }, "Only visible to you") : null,
       el("div", { class: "who" }, el("b", {}, author?.name ?? message.user), author?.bot ? el("span", { class: "tag" }, "APP") : null,
         el("time", { title: ago(seconds, context.now()) }, clock(seconds, context.zone)),
         message.edited && !message.blocks.length ? el("span", { class: "edited" }, "(edited)") : null),
-      blocks));
+      blocks,
+      replies?.length ? el("button", { type: "button", class: "replies", onclick: () => openThread(message.ts) }, faces(replies),
+        `${replies.length} ${replies.length === 1 ? "reply" : "replies"}`, el("small", {}, `last at ${clock(Number(replies.at(-1).ts.split(".")[0]), context.zone)}`)) : null),
+    replies && !message.ephemeral ? el("button", { type: "button", class: "to-thread", title: "Reply in thread", onclick: () => openThread(message.ts) }, "Reply") : null);
 }
+
+const faces = (replies) => [...new Set(replies.map((reply) => reply.user))].slice(0, 4).map((user) => avatar(context.people.get(user)));
+
+/* The thread */
+
+let drawnThread = new Map();
+
+function openThread(ts) {
+  thread = ts;
+  drawnThread = new Map();
+  draw();
+  $("reply").focus();
+}
+
+function drawThread(here) {
+  const parent = here.messages.find((message) => message.ts === thread);
+  $("thread").hidden = !parent;
+  document.body.classList.toggle("with-thread", Boolean(parent));
+  if (!parent) return;
+  const box = $("thread-messages");
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60 || drawnThread.size === 0;
+  $("thread-place").textContent = here.kind === "channel" ? `# ${here.title}` : here.about;
+  const next = new Map();
+  for (const message of [parent, ...here.messages.filter((one) => isReply(one) && one.thread === thread)]) {
+    const key = JSON.stringify(message);
+    const known = drawnThread.get(message.ts);
+    next.set(message.ts, known?.key === key ? known : { key, node: drawMessage(message, null) });
+  }
+  drawnThread = next;
+  const nodes = [...next.values()].map((one) => one.node);
+  replace(box, nodes);
+  if (atEnd) box.scrollTop = box.scrollHeight;
+}
+
+$("thread-close").addEventListener("click", () => { thread = null; draw(); });
+$("reply-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = $("reply").value.trim();
+  if (!text) return;
+  $("reply").value = "";
+  const answer = await send("reply", { channel: place, ts: thread, text });
+  if (answer?.problem) {
+    $("reply").value ||= text;
+    toast(answer.problem);
+  }
+});
+
+/* Shortcuts */
+
+async function take(shortcut) {
+  $("menu").hidden = true;
+  const answer = await send("shortcut", { action: shortcut.callback_id });
+  if (answer?.problem) toast(answer.problem);
+}
+
+$("shortcuts").addEventListener("click", () => { $("menu").hidden = !$("menu").hidden; });
+document.addEventListener("click", (event) => { if (!event.target.closest("#menu, #shortcuts")) $("menu").hidden = true; });
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") $("menu").hidden = true; });
+
+/* Home */
 
 function drawHome(box) {
   if (!state.home) {
@@ -197,7 +280,7 @@ function drawHome(box) {
     const answer = await send("press", { view: state.home.id, action: element.action_id, value });
     if (answer?.problem) toast(answer.problem);
   };
-  const node = el("div", { class: "message" }, el("div", { class: "body" }, state.home.blocks.map((one) => block(one, context, act))));
+  const node = el("div", { class: "home" }, el("div", { class: "body" }, state.home.blocks.map((one) => block(one, context, act))));
   drawn = new Map([[HOME, { key, node }]]);
   box.replaceChildren(node);
 }
@@ -209,101 +292,6 @@ function drawStory() {
   if (list.childElementCount === state.notes.length) return;
   list.replaceChildren(...state.notes.map((line) => el("li", {}, line)));
   list.scrollTop = list.scrollHeight;
-}
-
-/* Modals */
-
-/** The inputs of the open modal: key for the server → [block id, action id, read]. */
-let inputs = new Map();
-let open = null;
-
-const typedValues = () => Object.fromEntries([...inputs].map(([key, [, , read]]) => [key, read()]));
-
-function valueOf(entry) {
-  if (!entry) return null;
-  const value = entry.value ?? entry.selected_option ?? entry.selected_options ?? entry.selected_user ?? entry.selected_users
-    ?? entry.selected_channel ?? entry.selected_conversation ?? entry.selected_date ?? entry.selected_time ?? entry.selected_date_time;
-  const one = (item) => {
-    if (item?.text) labels.set(item.value, item.text.text);
-    return item?.value ?? item;
-  };
-  return Array.isArray(value) ? value.map(one) : one(value);
-}
-
-function drawModal() {
-  const dialog = $("modal");
-  if (!state.modal) {
-    open = null;
-    if (dialog.open) dialog.close();
-    return;
-  }
-  const { view, errors } = state.modal;
-  if (open?.id !== view.id || open.hash !== view.hash) fillModal(dialog, view);
-  for (const field of dialog.querySelectorAll(".field")) {
-    const error = errors[field.dataset.block];
-    field.classList.toggle("wrong", Boolean(error));
-    field.querySelector(".error").textContent = error ?? "";
-  }
-  const fresh = !dialog.open;
-  if (fresh) dialog.showModal();
-  const found = JSON.stringify(errors);
-  const wrong = found === open.errors ? null : dialog.querySelector(".field.wrong :is(input, textarea, select)");
-  const first = dialog.querySelector(".content :is(input, textarea, select)") ?? dialog.querySelector("[type=submit], .x");
-  if (wrong) wrong.focus();
-  else if (fresh) first.focus();
-  open.errors = found;
-}
-
-function fillModal(dialog, view) {
-  // What somebody typed stays where the ids do.
-  const before = open?.id === view.id ? new Map([...inputs.values()].map(([at, action, read]) => [`${at}/${action}`, read()])) : new Map();
-  inputs = new Map();
-  open = { id: view.id, hash: view.hash, errors: "{}" };
-  const start = (at, element) => {
-    const kept = before.get(`${at}/${element.action_id}`);
-    if (kept === undefined) return valueOf(view.state.values[at]?.[element.action_id]);
-    return element.type.startsWith("multi_") || element.type === "checkboxes" ? kept.split("\n") : kept;
-  };
-  const act = async (element, value) => {
-    const answer = await send("press", { view: view.id, action: element.action_id, value, values: typedValues() });
-    if (answer?.problem) toast(answer.problem);
-  };
-  const field = (one) => {
-    const [node, read] = control(one.element, context, start(one.block_id, one.element));
-    inputs.set(one.block_id, [one.block_id, one.element.action_id, read]);
-    const grouped = ["radio_buttons", "checkboxes"].includes(one.element.type);
-    const id = `f-${one.block_id}`;
-    (node.matches(".ahead") ? node.querySelector("input") : node).id = id;
-    const label = [one.label.text, one.optional ? el("span", { class: "optional" }, " (optional)") : null].filter(Boolean);
-    if (one.dispatch_action) node.addEventListener("change", () => act(one.element, read()));
-    return el(grouped ? "fieldset" : "div", { class: "field", "data-block": one.block_id },
-      el(grouped ? "legend" : "label", grouped ? {} : { for: id }, label), node,
-      one.hint ? el("p", { class: "under" }, one.hint.text) : null, el("p", { class: "error", role: "alert" }));
-  };
-  const close = () => send("close", { view: view.id });
-  const trouble = el("p", { class: "trouble", role: "alert", hidden: true });
-  const submit = view.submit ? el("button", { type: "submit", class: "button primary" }, view.submit.text) : null;
-  const form = el("form", { method: "dialog", novalidate: true },
-    el("header", {}, el("img", { src: "/icon.svg", width: 24, height: 24, alt: "" }), el("h2", {}, view.title.text),
-      el("button", { type: "button", class: "x", "aria-label": "Close", onclick: close }, "×")),
-    trouble,
-    el("div", { class: "content" }, view.blocks.map((one) => block(one, context, act, field))),
-    el("footer", {}, el("button", { type: "button", class: "button", onclick: close }, view.close?.text ?? (submit ? "Cancel" : "Close")), submit));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (!submit || submit.disabled) return;
-    submit.disabled = true;
-    trouble.hidden = true;
-    const answer = await send("submit", { view: view.id, values: typedValues() });
-    submit.disabled = false;
-    // Errors under inputs come with the state.
-    if (answer?.problem && !answer.problem.startsWith("not sent")) {
-      trouble.textContent = `We had some trouble connecting. Try again? (${answer.problem})`;
-      trouble.hidden = false;
-    }
-  });
-  dialog.oncancel = (event) => { event.preventDefault(); close(); };
-  dialog.replaceChildren(form);
 }
 
 /* The side panel */
@@ -374,7 +362,7 @@ async function look(now) {
     context.zone = context.people.get(me)?.tz ?? "UTC";
     draw();
     drawPanel();
-    if (first && place === HOME) send("home", {});
+    if (first) opened();
     look(false);
   } catch (error) {
     if (mine.signal.aborted) return;

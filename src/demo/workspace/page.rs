@@ -33,11 +33,11 @@ pub fn routes() -> Router<Server> {
         .route("/", get(page))
         .route("/archives/{channel}/{message}", get(page))
         .route("/page.css", get(|_: Local| async { file("text/css; charset=utf-8", include_str!("page.css")) }))
-        .route("/page.js", get(|_: Local| async { file("text/javascript; charset=utf-8", include_str!("page.js")) }))
-        .route(
-            "/blocks.js",
-            get(|_: Local| async { file("text/javascript; charset=utf-8", include_str!("blocks.js")) }),
-        )
+        .route("/page.js", get(|_: Local| async { script(include_str!("page.js")) }))
+        .route("/blocks.js", get(|_: Local| async { script(include_str!("blocks.js")) }))
+        .route("/inputs.js", get(|_: Local| async { script(include_str!("inputs.js")) }))
+        .route("/markup.js", get(|_: Local| async { script(include_str!("markup.js")) }))
+        .route("/modal.js", get(|_: Local| async { script(include_str!("modal.js")) }))
         .route("/icon.svg", get(|_: Local| async { file("image/svg+xml", include_str!("icon.svg")) }))
         .route("/page/state", get(state))
         .route("/page/panel", get(panel))
@@ -47,6 +47,13 @@ pub fn routes() -> Router<Server> {
         .route("/page/suggest", post(suggest))
         .route("/page/submit", post(submit))
         .route("/page/close", post(close))
+        .route("/page/dismiss", post(dismiss))
+        .route("/page/reply", post(reply))
+        .route("/page/shortcut", post(shortcut))
+}
+
+fn script(text: &'static str) -> Response {
+    file("text/javascript; charset=utf-8", text)
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {
@@ -135,11 +142,16 @@ impl Workspace {
     fn page_state(&self, user: &str, version: u64) -> Value {
         self.read(|state| {
             let me = state.person(user).or_else(|| state.people.iter().find(|person| !person.is_bot));
+            let shortcuts = state.app.shortcuts.iter().map(|shortcut| {
+                json!({ "name": shortcut.name, "callback_id": shortcut.callback_id, "description": shortcut.description })
+            });
+            let shortcuts: Vec<Value> = shortcuts.collect();
             let people: Vec<Value> = state.people.iter().map(|person| page_person(state, person)).collect();
             let mut answer = json!({
                 "version": version, "now": self.now(), "team": shapes::TEAM_NAME, "bot": self.bot_user_id(),
                 "bot_name": self.0.config.bot_name, "people": people, "notes": state.notes, "me": null,
                 "has_panel": self.0.panel.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
+                "has_home": state.app.home_tab, "shortcuts": shortcuts,
                 "groups": state.groups.iter().map(|group| json!({ "id": group.id, "handle": group.handle })).collect::<Vec<_>>(),
                 "channels": state.channels.iter().map(|channel| json!({ "id": channel.id, "name": channel.name })).collect::<Vec<_>>(),
             });
@@ -147,7 +159,10 @@ impl Workspace {
                 answer["me"] = json!(me.id);
                 answer["places"] = json!(self.places(state, me));
                 let modal = state.modals.get(&me.id).and_then(|stack| stack.last());
-                answer["modal"] = json!(modal.map(|view| json!({ "view": view.value, "errors": view.errors })));
+                answer["modal"] = json!(modal.map(|view| {
+                    let depth = state.modals.get(&me.id).map_or(0, Vec::len);
+                    json!({ "view": view.value, "errors": view.errors, "depth": depth })
+                }));
                 answer["home"] = json!(state.homes.get(&me.id).map(|view| &view.value));
             }
             answer
@@ -201,6 +216,7 @@ struct Act {
     text: String,
     ts: String,
     view: String,
+    tab: String,
     action: String,
     value: Option<String>,
     /// What stands in the inputs, by action id or block id.
@@ -221,7 +237,8 @@ async fn command(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>)
     let workspace = acting(&server)?;
     let text = act.text.trim();
     if !text.starts_with('/') {
-        workspace.say(&act.user, &act.channel, text);
+        // Slack shows nobody what became of an event.
+        workspace.say(&act.user, &act.channel, text).await;
         return Ok(Json(json!({ "problem": null })));
     }
     let (command, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -263,11 +280,26 @@ async fn press(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -
 }
 
 async fn home(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -> Acted {
-    Ok(shown(&acting(&server)?.open_home(&act.user).await))
+    let workspace = acting(&server)?;
+    // Slack shows nobody what became of an event.
+    match act.tab.as_str() {
+        "messages" => workspace.open_messages(&act.user).await,
+        _ => workspace.open_home(&act.user).await,
+    };
+    Ok(Json(json!({ "problem": null })))
+}
+
+async fn shortcut(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -> Acted {
+    Ok(shown(&acting(&server)?.shortcut(&act.user, &act.action).await))
+}
+
+async fn reply(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -> Acted {
+    acting(&server)?.reply(&act.user, &act.channel, &act.ts, act.text.trim()).await;
+    Ok(Json(json!({ "problem": null })))
 }
 
 async fn suggest(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -> Acted {
-    let answer = acting(&server)?.suggest(&act.user, &act.view, &act.action, &act.text).await;
+    let answer = acting(&server)?.look_up(&act.user, &act.view, &act.action, &act.text).await;
     Ok(Json(json!({ "problem": answer.problem, "answer": answer.json })))
 }
 
@@ -278,6 +310,11 @@ async fn submit(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) 
 
 async fn close(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -> Acted {
     acting(&server)?.close(&act.user, &act.view).await;
+    Ok(Json(json!({ "problem": null })))
+}
+
+async fn dismiss(_: Local, Shared(server): Shared<Server>, Json(act): Json<Act>) -> Acted {
+    acting(&server)?.dismiss(&act.user, &act.view).await;
     Ok(Json(json!({ "problem": null })))
 }
 

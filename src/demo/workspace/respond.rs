@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Server, Workspace, api,
-    model::{Fault, Message, RESPONSE_SECS, RESPONSE_USES, ResponseUrl, State, string, with_ids},
+    model::{Message, RESPONSE_SECS, RESPONSE_USES, ResponseUrl, State, string, with_ids},
 };
 
 /// The name under which posts to response_urls stand in the record and in faults.
@@ -48,7 +48,7 @@ async fn respond(
     let Some(workspace) = server.workspace() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let sent = serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
     let fault = workspace.take_fault(METHOD);
-    if let Some(fault) = fault.as_ref().filter(|fault| **fault != Fault::Lost) {
+    if let Some(fault) = fault.as_ref().filter(|fault| !fault.is_carried_out()) {
         workspace.record(METHOD, sent, json!({ "fault": format!("{fault:?}") }));
         drop(workspace);
         return api::faulty(&server, fault).await;
@@ -62,6 +62,7 @@ async fn respond(
     });
     let answered = json!(outcome.err().unwrap_or("ok"));
     workspace.record(METHOD, sent, answered);
+    workspace.echo();
     drop(workspace);
     match (fault, outcome) {
         (Some(fault), _) => api::faulty(&server, &fault).await,
@@ -142,7 +143,7 @@ impl Workspace {
         let thread_ts = sent["thread_ts"].as_str().map(str::to_owned).or_else(|| at.thread_ts.clone());
         if kind == "in_channel" {
             let ts = self.ts(state);
-            state.messages.push(Message {
+            let message = Message {
                 channel: at.channel.clone(),
                 ts,
                 thread_ts,
@@ -153,7 +154,9 @@ impl Workspace {
                 user: self.bot_user_id(),
                 to: None,
                 metadata: Self::metadata(&sent["metadata"]),
-            });
+            };
+            self.echo_post(state, &message);
+            state.messages.push(message);
         } else {
             self.show_ephemeral(state, &at.channel, &at.user, thread_ts, text, blocks);
         }

@@ -1,5 +1,6 @@
 //! The JSON of people, messages and views exactly as Slack writes it.
 
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{
@@ -8,9 +9,6 @@ use super::{
 };
 use crate::domain::signature;
 
-/// The scopes a bot of ours has; sent with every answer as `x-oauth-scopes`.
-pub const SCOPES: &str =
-    "commands,chat:write,im:write,users:read,users:read.email,usergroups:read,team:read,channels:read,groups:read";
 pub const TEAM_NAME: &str = "Acme";
 pub const TEAM_DOMAIN: &str = "acme";
 
@@ -28,6 +26,27 @@ pub fn bot_id(config: &WorkspaceConfig) -> String {
 
 pub fn app_id(config: &WorkspaceConfig) -> String {
     format!("A0{}", tail(config))
+}
+
+/// The zones that people of ours live in, with their rules, so that no zone database is needed: the names by which Slack
+/// calls them in winter and in summer.
+const ZONES: [(&str, &str, &str, &str); 5] = [
+    ("Europe/Berlin", "CET-1CEST,M3.5.0,M10.5.0/3", "Central European Time", "Central European Summer Time"),
+    ("Europe/London", "GMT0BST,M3.5.0/1,M10.5.0", "Greenwich Mean Time", "British Summer Time"),
+    ("America/New_York", "EST5EDT,M3.2.0,M11.1.0", "Eastern Standard Time", "Eastern Daylight Time"),
+    ("America/Los_Angeles", "PST8PDT,M3.2.0,M11.1.0", "Pacific Standard Time", "Pacific Daylight Time"),
+    ("Asia/Tokyo", "JST-9", "Japan Standard Time", ""),
+];
+
+/// The name of a time zone as Slack shows it, and how far it is from UTC now.
+fn zone(tz: &str, now: Timestamp) -> (String, i32) {
+    let Some((_, rules, winter, summer)) = ZONES.iter().find(|(name, ..)| *name == tz) else {
+        let zone = TimeZone::get(tz).unwrap_or(TimeZone::UTC);
+        return (tz.to_owned(), zone.to_offset(now).seconds());
+    };
+    let zone = TimeZone::posix(rules).unwrap_or(TimeZone::UTC);
+    let at = zone.to_offset_info(now);
+    (if at.dst().is_dst() { summer } else { winter }.to_string(), at.offset().seconds())
 }
 
 impl Workspace {
@@ -113,11 +132,11 @@ impl Workspace {
         });
         // Slack says no more about those who left.
         if !person.deleted {
-            let zone = jiff::tz::TimeZone::get(&person.tz).unwrap_or(jiff::tz::TimeZone::UTC);
-            let now = jiff::Timestamp::from_second(self.now()).unwrap_or_default();
+            let now = Timestamp::from_second(self.now()).unwrap_or_default();
+            let (tz_label, tz_offset) = zone(&person.tz, now);
             let more = json!({
-                "color": "9f69e7", "real_name": person.name, "tz": person.tz, "tz_label": person.tz,
-                "tz_offset": zone.to_offset(now).seconds(), "is_admin": false, "is_owner": false,
+                "color": "9f69e7", "real_name": person.name, "tz": person.tz,
+                "tz_label": tz_label, "tz_offset": tz_offset, "is_admin": false, "is_owner": false,
                 "is_primary_owner": false, "is_restricted": person.is_restricted,
                 "is_ultra_restricted": person.is_ultra_restricted, "is_email_confirmed": person.email_confirmed,
                 "who_can_share_contact_card": "EVERYONE",
@@ -138,7 +157,7 @@ impl Workspace {
     pub(super) fn channel_json(&self, channel: &Channel) -> Value {
         json!({
             "id": channel.id, "name": channel.name, "name_normalized": channel.name, "is_channel": true,
-            "is_group": false, "is_im": false, "is_mpim": false, "is_private": false, "is_archived": channel.archived,
+            "is_group": false, "is_im": false, "is_mpim": false, "is_private": channel.private, "is_archived": channel.archived,
             "is_general": false, "is_shared": false, "is_ext_shared": false, "is_org_shared": false,
             "is_member": channel.bot_is_member, "created": 1_700_000_000, "creator": "USLACK", "unlinked": 0,
             "context_team_id": self.0.config.team_id, "updated": 1_700_000_000_000_u64,

@@ -144,6 +144,10 @@ impl Check {
         if markdown > 12_000 {
             self.say("/blocks", "more than 12000 characters of markdown in all");
         }
+        let focused = elements(list).into_iter().filter(|(_, element)| element["focus_on_load"] == true).count();
+        if focused > 1 {
+            self.say("/blocks", "more than one element with focus_on_load");
+        }
         if list.iter().filter(|block| block["type"] == "table").count() > 1 {
             self.say("/blocks", "more than one table");
         }
@@ -163,6 +167,10 @@ impl Check {
         self.fields(at, block, &fields, &["type", "block_id"]);
         if kind == "section" && block.get("text").is_none() && block.get("fields").is_none() {
             self.say(at, "a section needs text or fields");
+        }
+        let primary = |element: &&Value| element["style"] == "primary";
+        if block["elements"].as_array().is_some_and(|elements| elements.iter().filter(primary).count() > 1) {
+            self.say(at, "more than one primary button beside each other");
         }
         let mut actions = BTreeSet::new();
         for (_, element) in elements(std::slice::from_ref(block)) {
@@ -211,12 +219,23 @@ impl Check {
             Rule::Int(least, most) if !value.as_i64().is_some_and(|number| (least..=most).contains(&number)) => {
                 self.say(at, format!("must be a whole number from {least} to {most}"));
             }
+            Rule::Day
+                if !value.as_str().is_some_and(|day| day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok()) =>
+            {
+                self.say(at, "must be a day like 2026-11-24");
+            }
+            Rule::Hour if !value.as_str().is_some_and(is_hour) => self.say(at, "must be a time of day like 17:00"),
             Rule::OneOf(words) if !value.as_str().is_some_and(|word| words.contains(&word)) => {
                 self.say(at, format!("must be one of {words:?}"));
             }
             Rule::Strings(most) => {
                 for (index, item) in self.items(at, value, most).iter().enumerate() {
                     self.string(&format!("{at}/{index}"), item, 255);
+                }
+            }
+            Rule::Words(words, most) => {
+                for (index, item) in self.items(at, value, most).iter().enumerate() {
+                    self.value(&format!("{at}/{index}"), item, Rule::OneOf(words));
                 }
             }
             Rule::Element(kinds) => self.element(at, value, kinds),
@@ -237,13 +256,14 @@ impl Check {
             }
             Rule::Option => self.fields(at, value, &kit::option(true, false), &[]),
             Rule::Confirm => self.fields(at, value, kit::CONFIRM, &[]),
+            Rule::Dispatch => self.fields(at, value, kit::DISPATCH, &[]),
             Rule::Table(rows, columns) => {
                 for (index, row) in self.items(at, value, rows).iter().enumerate() {
                     self.items(&format!("{at}/{index}"), row, columns);
                 }
             }
             Rule::Any if value.is_null() || *value == serde_json::json!([]) => self.say(at, "must not be empty"),
-            Rule::Bool | Rule::Int(..) | Rule::OneOf(_) | Rule::Any => {}
+            Rule::Bool | Rule::Int(..) | Rule::Day | Rule::Hour | Rule::OneOf(_) | Rule::Any => {}
         }
     }
 
@@ -341,6 +361,12 @@ impl Check {
                 self.say(at, "two options with one value");
             }
         }
+        let most = element["max_selected_items"].as_u64().unwrap_or(100);
+        for initial in ["initial_options", "initial_users"] {
+            if element[initial].as_array().is_some_and(|items| items.len() as u64 > most) {
+                self.say(at, format!("more {initial} than max_selected_items"));
+            }
+        }
         let (least, most) =
             (element["min_length"].as_u64().unwrap_or(0), element["max_length"].as_u64().unwrap_or(3000));
         if least > most {
@@ -352,6 +378,11 @@ impl Check {
             self.say(at, "initial_value is longer than max_length");
         }
     }
+}
+
+fn is_hour(time: &str) -> bool {
+    let number = |part: &str, most: u32| part.len() == 2 && part.parse::<u32>().is_ok_and(|number| number < most);
+    time.split_once(':').is_some_and(|(hour, minute)| number(hour, 24) && number(minute, 60))
 }
 
 #[cfg(test)]

@@ -257,3 +257,82 @@ fn options_answers_and_metadata() {
     assert!(!metadata(&json!({ "event_type": "Access", "event_payload": {} })).is_empty());
     assert!(!metadata(&json!({ "event_type": "access" })).is_empty());
 }
+
+#[test]
+fn days_hours_and_focus() {
+    let of = |element: Value| view(&modal(vec![input(element)]));
+    let day = |day: &str| of(json!({ "type": "datepicker", "action_id": "a", "initial_date": day }));
+    fine(&day("2026-11-24"));
+    for wrong in ["2026-13-01", "24.11.2026", "tomorrow", "20261124"] {
+        found_at(&day(wrong), "/view/blocks/0/element/initial_date");
+    }
+    let hour = |hour: &str| of(json!({ "type": "timepicker", "action_id": "a", "initial_time": hour }));
+    fine(&hour("23:59"));
+    for wrong in ["24:00", "9:00", "5 pm", "12:60"] {
+        found_at(&hour(wrong), "/view/blocks/0/element/initial_time");
+    }
+    let focus = || input(json!({ "type": "plain_text_input", "action_id": "a", "focus_on_load": true }));
+    fine(&view(&modal(vec![focus()])));
+    found_at(&view(&modal(vec![focus(), focus()])), "/view/blocks");
+    let told = |on: Value| {
+        let config = json!({ "trigger_actions_on": on });
+        of(json!({ "type": "plain_text_input", "action_id": "a", "dispatch_action_config": config }))
+    };
+    fine(&told(json!(["on_enter_pressed", "on_character_entered"])));
+    let at = "/view/blocks/0/element/dispatch_action_config/trigger_actions_on";
+    found_at(&told(json!([])), at);
+    found_at(&told(json!(["on_leave"])), &format!("{at}/0"));
+}
+
+#[test]
+fn choices_that_are_made_already() {
+    let of = |element: Value| view(&modal(vec![input(element)]));
+    let one = json!({ "text": plain(3), "value": "1" });
+    let two = json!({ "text": plain(3), "value": "2" });
+    let boxes = |initial: Value| {
+        of(json!({ "type": "checkboxes", "action_id": "a", "options": [one], "initial_options": initial }))
+    };
+    fine(&boxes(json!([one])));
+    found_at(&boxes(json!([two])), "/view/blocks/0/element");
+    let grouped = |initial: &Value, count: usize| {
+        let groups = vec![json!({ "label": plain(75), "options": [one] }); count];
+        of(json!({ "type": "static_select", "action_id": "a", "option_groups": groups, "initial_option": initial }))
+    };
+    fine(&grouped(&one, 1));
+    found_at(&grouped(&two, 1), "/view/blocks/0/element");
+    found_at(&grouped(&one, 101), "/view/blocks/0/element/option_groups");
+    let several = |most: i64| {
+        let element = json!({ "type": "multi_external_select", "action_id": "a", "initial_options": [one, two], "max_selected_items": most });
+        of(element)
+    };
+    fine(&several(2));
+    found_at(&several(1), "/view/blocks/0/element");
+}
+
+#[test]
+fn one_primary_button_beside_others() {
+    let styled = |action: &str, style: &str| {
+        let mut button = button(action);
+        button["style"] = json!(style);
+        button
+    };
+    fine(&in_message(actions(vec![styled("a", "primary"), styled("b", "danger"), button("c")])));
+    found_at(&in_message(actions(vec![styled("a", "primary"), styled("b", "primary")])), "/blocks/0");
+}
+
+#[test]
+fn inputs_stand_where_slack_lets_them() {
+    let typed = || json!({ "type": "plain_text_input", "action_id": "a" });
+    fine(&view(&json!({ "type": "home", "blocks": [input(typed())] })));
+    found_at(
+        &in_message(actions(vec![json!({ "type": "multi_users_select", "action_id": "a" })])),
+        "/blocks/0/elements/0",
+    );
+    found_at(
+        &view(&modal(vec![input(json!({ "type": "button", "action_id": "a", "text": plain(3) }))])),
+        "/view/blocks/0/element",
+    );
+    let many = |count| view(&json!({ "type": "home", "blocks": vec![section("x"); count] }));
+    fine(&many(100));
+    found_at(&many(101), "/view/blocks");
+}

@@ -114,6 +114,10 @@ impl Workspace {
 
     pub(super) fn publish_view(&self, state: &mut State, args: &Args) -> Outcome {
         let user = needed(args, "user_id")?;
+        if !state.app.home_tab {
+            state.dislike("views.publish: the app's manifest has no Home tab (features.app_home.home_tab_enabled)");
+            return Err(Failure::new("not_enabled"));
+        }
         state.person(&user).filter(|person| !person.is_bot).ok_or_else(|| Failure::new("user_not_found"))?;
         let known = state.homes.get(&user).map(|view| (view.id.clone(), string(&view.value["hash"])));
         if let (Some(given), Some((_, hash))) = (text(args, "hash"), &known)

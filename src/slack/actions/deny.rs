@@ -1,6 +1,7 @@
 //! Deny: a small form asks for the reason; submitting it denies.
 
-use super::{Press, review::gather};
+use super::{Mistakes, Press, review::gather};
+pub(super) use crate::slack::views::deny::{DENY_CALLBACK, REASON_BLOCK};
 use crate::{
     domain::petition::{ClaimKind, PetitionState},
     policy,
@@ -10,7 +11,7 @@ use crate::{
         text,
         views::{
             Content, answer,
-            deny::{REASON_BLOCK, REASON_INPUT, deny_modal},
+            deny::{REASON_INPUT, deny_modal},
         },
     },
     workflow::{Error, petition_facts},
@@ -39,12 +40,12 @@ pub(super) async fn open(slack: &Slack, press: &Press<'_>) -> Result<Option<Cont
 }
 
 /// Denies with the reason that was typed.
-pub(super) async fn submit(slack: &Slack, press: &Press<'_>, view: &View) -> Result<Option<Content>, Error> {
+pub(super) async fn submit(slack: &Slack, press: &Press<'_>, view: &View) -> Result<Mistakes, Error> {
     let note = view.typed(REASON_BLOCK, REASON_INPUT).trim().to_owned();
     // What nobody can see is no reason either.
     if text::plain(&note, usize::MAX).is_empty() {
         return Err(Error::Invalid("Say in a few words why, so that the petitioner knows what to change.".to_owned()));
     }
     let review = gather(slack, press, note).await?;
-    slack.workflow.deny(&review).await.map(|_| None)
+    slack.workflow.deny(&review).await.map(|_| Mistakes::new())
 }

@@ -6,17 +6,28 @@ use super::{Press, review::actor};
 use crate::{
     audit::Via,
     slack::{Slack, views::Content},
-    workflow::Error,
+    workflow::{Error, Review},
 };
 
 pub(super) async fn give_back(slack: &Slack, press: &Press<'_>) -> Result<Option<Content>, Error> {
-    let actor = actor(slack, press, &BTreeSet::new()).await?;
-    slack.workflow.give_back(&press.petition, &actor, Some(press.signature), Via::Slack).await?;
-    Ok(None)
+    slack.workflow.give_back(&own(slack, press).await?).await.map(|_| None)
 }
 
 pub(super) async fn withdraw(slack: &Slack, press: &Press<'_>) -> Result<Option<Content>, Error> {
-    let actor = actor(slack, press, &BTreeSet::new()).await?;
-    slack.workflow.withdraw(&press.petition, &actor, Some(press.signature), Via::Slack).await?;
-    Ok(None)
+    slack.workflow.withdraw(&own(slack, press).await?).await.map(|_| None)
+}
+
+/// What people do to their own petition takes nobody's facts but their own.
+async fn own(slack: &Slack, press: &Press<'_>) -> Result<Review, Error> {
+    Ok(Review {
+        petition: press.petition.clone(),
+        maker: actor(slack, press, &BTreeSet::new()).await?,
+        delegate: None,
+        note: String::new(),
+        length: None,
+        labels: Default::default(),
+        known: Vec::new(),
+        signature: Some(press.signature.to_owned()),
+        via: Via::Slack,
+    })
 }

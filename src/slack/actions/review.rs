@@ -22,15 +22,22 @@ use crate::{
 const TRIES: u32 = 3;
 
 pub(super) async fn approve(slack: &Slack, press: &Press<'_>) -> Result<Option<Content>, Error> {
+    let review = gather(slack, press, String::new()).await?;
+    // The card and the petitioner's message tell; whoever pressed sees the card change.
+    approve_as(slack, press, review).await.map(|()| None)
+}
+
+/// Approves with the note and the length of `review`.
+pub(super) async fn approve_as(slack: &Slack, press: &Press<'_>, mut review: Review) -> Result<(), Error> {
     let mut tries = 1;
     loop {
-        let review = gather(slack, press, String::new()).await?;
         match slack.workflow.approve(&review).await {
             Err(Error::FactsMissing) if tries < TRIES => tries += 1,
             Err(error) => return Err(error),
-            // The card and the petitioner's message tell; whoever pressed sees the card change.
-            Ok(Reviewed::Counted(_) | Reviewed::Granted { .. } | Reviewed::Closed(_)) => return Ok(None),
+            Ok(Reviewed::Counted(_) | Reviewed::Granted { .. } | Reviewed::Closed(_)) => return Ok(()),
         }
+        let again = gather(slack, press, std::mem::take(&mut review.note)).await?;
+        review = Review { length: review.length, ..again };
     }
 }
 
@@ -49,14 +56,18 @@ pub(super) async fn gather(slack: &Slack, press: &Press<'_>, note: String) -> Re
         .claims(&press.petition)
         .await?
         .into_iter()
-        .filter(|claim| claim.kind == ClaimKind::Approve)
+        // Slack knows no bots; what is known of them stands in latchkey.toml.
+        .filter(|claim| claim.kind == ClaimKind::Approve && !slack.workflow.is_bot(&claim.maker.email))
         .map(|claim| claim.maker)
         .collect();
     let (maker, known) = tokio::join!(actor(slack, press, &groups), facts_of(slack, &before, &groups));
     Ok(Review {
         petition: press.petition.clone(),
         maker: maker?,
+        delegate: None,
         note,
+        length: None,
+        labels: Default::default(),
         known: known?,
         signature: Some(press.signature.to_owned()),
         via: Via::Slack,
@@ -78,7 +89,7 @@ async fn facts_of(slack: &Slack, people: &[Person], groups: &BTreeSet<String>) -
 }
 
 /// When Slack cannot be asked nothing is decided; when it does not know them, it is not theirs to decide.
-fn unknown(stranger: Stranger) -> Error {
+pub(super) fn unknown(stranger: Stranger) -> Error {
     match stranger {
         Stranger::SlackAway => Error::Unavailable(stranger.to_string()),
         Stranger::NoEmail { .. } | Stranger::Unknown => Error::Forbidden(stranger.to_string()),

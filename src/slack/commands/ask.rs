@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::parser::{self, CustomerWords};
+use super::{
+    Answer,
+    parser::{self, Command, CustomerWords, Misunderstood},
+};
 use crate::{
     audit::Via,
     domain::{
-        customer::Customer,
+        customer::{Customer, Labels},
         id::{Role, SlackUserId},
         length,
         petition::{CloseReason, Petition, PetitionState},
@@ -16,25 +19,27 @@ use crate::{
         Slack,
         directory::Freshness,
         inbound::SlashCommand,
-        views::{Content, answer},
+        views::{Content, answer, ask::Prefill, words},
     },
     store::{CustomerLookup, StoreError},
-    workflow::{Ask, Error, Opened, petition_facts},
+    workflow::{Ask, Error, Opened, Repeat, Subject, Wish, petition_facts},
 };
 
-pub(super) async fn run(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Content {
+pub(super) async fn run(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Answer {
     let answer = match attempt(slack, command, ask, signature).await {
         // The same request came twice at once, and the other was first: now there is an answer to repeat.
         Err(Error::Replayed) => attempt(slack, command, ask, signature).await,
         answer => answer,
     };
-    answer.unwrap_or_else(|error| explain(&error))
+    answer.unwrap_or_else(|error| Answer::Said(explain(&error)))
 }
 
 /// A sentence for every way in which asking can end without a petition.
-fn explain(error: &Error) -> Content {
+pub(super) fn explain(error: &Error) -> Content {
     match error {
-        Error::Invalid(sentence) | Error::Forbidden(sentence) => answer::click_refused(sentence),
+        Error::Invalid(sentence) | Error::Forbidden(sentence) | Error::Conflict(sentence) => {
+            answer::click_refused(sentence)
+        }
         Error::Unavailable(sentence) => answer::not_stored(sentence),
         Error::Store(StoreError::Unavailable(_) | StoreError::Conflict) | Error::FactsMissing | Error::Replayed => {
             tracing::warn!(%error, "a command could not be stored");
@@ -48,21 +53,29 @@ fn explain(error: &Error) -> Content {
     }
 }
 
-async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Result<Content, Error> {
+async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Result<Answer, Error> {
     let workflow = &slack.workflow;
     // Slack, or somebody with a copy, sends the very same request again: it answers like the first.
     if let Some(answered) = workflow.store().answered(signature).await?
         && let Some(name) = answered.petition
         && let Some(petition) = workflow.store().petition(&name).await?
     {
-        return opened_before(slack, &petition).await;
+        return opened_before(slack, &petition).await.map(Answer::Said);
     }
     let access = &workflow.policy().access;
     let length = ask.length.unwrap_or(access.default_duration);
     let found = find_customer(slack, ask).await?;
+    let filled = found.prefill(ask);
+    let unclear =
+        |content: Content| Answer::Unclear(content.clone(), Box::new(Prefill { said: content.text, ..filled.clone() }));
     let (customer, reason) = match found {
         Found::One(customer, reason) => (customer, reason),
-        Found::Answer(content) => return Ok(*content),
+        Found::Several { ref text, ref reason, ref same } => {
+            return Ok(unclear(answer::ambiguous_customer(text, same, commands(slack, ask, same, reason))));
+        }
+        Found::Nobody { ref text, ref reason, ref like } => {
+            return Ok(unclear(answer::unknown_customer(text, like, commands(slack, ask, like, reason))));
+        }
     };
     let role = ask.role.as_deref();
     if reason.trim().chars().count() < access.min_reason {
@@ -75,11 +88,11 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
             reason: &reason,
         };
         let corrected = parser::corrected(customer.id.as_str(), role, &length, super::EXAMPLE_REASON);
-        return Ok(answer::missing_reason(&understood, &corrected, access.min_reason));
+        return Ok(unclear(answer::missing_reason(&understood, &corrected, access.min_reason)));
     }
     if reason.chars().count() > LONGEST_REASON {
         let sentence = format!("The reason is longer than {LONGEST_REASON} characters. Shorten it and ask again.");
-        return Ok(answer::click_refused(&sentence));
+        return Ok(Answer::Said(answer::click_refused(&sentence)));
     }
 
     let rule = policy::rule_for(workflow.policy(), Some(&customer.labels));
@@ -94,24 +107,31 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
     );
     let petitioner = match petitioner {
         Ok(actor) => actor,
-        Err(stranger) => return Ok(answer::stranger(&stranger.to_string())),
+        Err(stranger) => return Ok(Answer::Said(answer::stranger(&stranger.to_string()))),
     };
     let opened = workflow
         .open_petition(&Ask {
+            filed_by: petitioner.facts.email.clone(),
             petitioner,
-            customer,
+            for_other: None,
+            subject: Subject::Customer(customer),
             role: ask.role.clone().map(Role::new),
-            length: ask.length,
+            length: ask.length.map_or(Wish::Default, Wish::For),
+            until: None,
             reason,
+            labels: Labels::new(),
+            repeat: Repeat::SameWords,
             slack_groups,
             signature: Some(signature.to_owned()),
             via: Via::Slack,
         })
         .await;
     match opened {
-        Ok(Opened::Open(petition)) => opened_before(slack, &petition).await,
-        Ok(Opened::Same(petition)) => Ok(answer::same(&petition)),
-        Ok(Opened::Refused(petition, because)) => refused(slack, &petition, &because).await,
+        Ok(Opened::Open(petition)) => opened_before(slack, &petition).await.map(Answer::Said),
+        Ok(Opened::Same(petition)) => Ok(Answer::Said(answer::same(&petition))),
+        Ok(Opened::Refused(petition, because)) => refused(slack, &petition, &because).await.map(Answer::Said),
+        // It left no petition: something of it is missing, or is no role.
+        Err(Error::Invalid(sentence)) => Ok(unclear(answer::click_refused(&sentence))),
         Err(error) => Err(error),
     }
 }
@@ -121,14 +141,22 @@ async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Er
     if let PetitionState::Closed { why: CloseReason::Refused { because }, .. } = &petition.state {
         return refused(slack, petition, because).await;
     }
+    let now = slack.workflow.now();
+    let space = match slack.workflow.remote_space() {
+        None => None,
+        Some(space) => {
+            let away = slack.workflow.store().space_away_since().await?;
+            Some((space, away.map(|since| words::elapsed(since, now))))
+        }
+    };
     let Some(rule) = slack.workflow.rule_of(petition).await? else {
-        return Ok(answer::opened(petition, Vec::new(), 0));
+        return Ok(answer::opened(petition, Vec::new(), 0, space));
     };
     let facts = petition_facts(petition, None);
     let reviewers = policy::reviewers_of(slack.workflow.policy(), rule, &facts);
     let people = reviewers.emails.iter().map(ToString::to_string);
     let groups = reviewers.slack_groups.iter().map(|_| "a Slack group of reviewers".to_owned());
-    Ok(answer::opened(petition, people.chain(groups).collect(), rule.notify.len()))
+    Ok(answer::opened(petition, people.chain(groups).collect(), rule.notify.len(), space))
 }
 
 /// What the policy said, and where a shorter length would do, the command that asks for it.
@@ -145,27 +173,78 @@ async fn refused(slack: &Slack, petition: &Petition, because: &str) -> Result<Co
 /// What fits a card and the record; nobody reads more.
 const LONGEST_REASON: usize = 10_000;
 
+/// Whom the words name.
 enum Found {
     One(Customer, String),
-    /// Nobody, or several: what to say.
-    Answer(Box<Content>),
+    Several { text: String, reason: String, same: Vec<Customer> },
+    Nobody { text: String, reason: String, like: Vec<Customer> },
+}
+
+impl Found {
+    /// The form, filled in with all that was understood.
+    fn prefill(&self, ask: &parser::Ask) -> Prefill {
+        let (customers, typed, reason) = match self {
+            Self::One(customer, reason) => (vec![customer.clone()], "", reason),
+            Self::Several { text, reason, .. } | Self::Nobody { text, reason, .. } => {
+                (Vec::new(), text.as_str(), reason)
+            }
+        };
+        Prefill {
+            said: String::new(),
+            customers,
+            typed: typed.to_owned(),
+            role: ask.role.clone(),
+            length: ask.length,
+            reason: reason.clone(),
+        }
+    }
+}
+
+/// The form, filled in with what was understood of a text.
+pub(super) async fn prefill(slack: &Slack, parsed: Result<Command, Misunderstood>) -> Prefill {
+    let ask = match parsed {
+        Ok(Command::Ask(ask)) => ask,
+        Ok(Command::Help | Command::Empty) => return Prefill::default(),
+        Err(
+            Misunderstood::NoCustomer { rest }
+            | Misunderstood::BadLength { rest, .. }
+            | Misunderstood::RoleMissing { rest },
+        ) => *rest,
+    };
+    if ask.readings().is_empty() {
+        let (role, length, reason) = (ask.role.clone(), ask.length, ask.reason.clone());
+        return Prefill { role, length, reason, ..Prefill::default() };
+    }
+    // Without the database the form opens all the same; whoever fills it in is told then.
+    find_customer(slack, &ask).await.map_or_else(|_| Prefill::default(), |found| found.prefill(&ask))
+}
+
+/// The commands that ask for each of these instead.
+fn commands(slack: &Slack, ask: &parser::Ask, customers: &[Customer], reason: &str) -> Vec<String> {
+    let length = length::show(ask.length.unwrap_or(slack.workflow.policy().access.default_duration));
+    let role = ask.role.as_deref();
+    customers.iter().map(|customer| parser::corrected(customer.id.as_str(), role, &length, reason)).collect()
+}
+
+/// Whether any reading of the words is a customer, or several.
+pub(super) async fn names_a_customer(slack: &Slack, ask: &parser::Ask) -> Result<bool, Error> {
+    for (text, _) in ask.readings() {
+        match slack.workflow.store().look_up_customer(&text).await? {
+            CustomerLookup::One(_) | CustomerLookup::Several(_) => return Ok(true),
+            CustomerLookup::Nobody(_) => {}
+        }
+    }
+    Ok(false)
 }
 
 /// The longest run of words that names a customer wins; what is left of them belongs to the reason.
 async fn find_customer(slack: &Slack, ask: &parser::Ask) -> Result<Found, Error> {
-    let access = &slack.workflow.policy().access;
-    let length = length::show(ask.length.unwrap_or(access.default_duration));
-    let role = ask.role.as_deref();
-    let corrected = |customer: &Customer, reason: &str| parser::corrected(customer.id.as_str(), role, &length, reason);
     let readings = ask.readings();
     let mut nobody: Vec<(String, String, Vec<Customer>)> = Vec::new();
     for (text, reason) in readings {
         match slack.workflow.store().look_up_customer(&text).await? {
             CustomerLookup::One(customer) => return Ok(Found::One(customer, reason)),
-            CustomerLookup::Several(same) => {
-                let commands = same.iter().map(|customer| corrected(customer, &reason)).collect();
-                return Ok(Found::Answer(Box::new(answer::ambiguous_customer(&text, &same, commands))));
-            }
+            CustomerLookup::Several(same) => return Ok(Found::Several { text, reason, same }),
             CustomerLookup::Nobody(like) => nobody.push((text, reason, like)),
         }
     }
@@ -178,6 +257,5 @@ async fn find_customer(slack: &Slack, ask: &parser::Ask) -> Result<Found, Error>
         Some(reading) => reading,
         None => (String::new(), ask.reason.clone(), Vec::new()),
     };
-    let commands = like.iter().map(|customer| corrected(customer, &reason)).collect();
-    Ok(Found::Answer(Box::new(answer::unknown_customer(&text, &like, commands))))
+    Ok(Found::Nobody { text, reason, like })
 }

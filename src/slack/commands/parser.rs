@@ -65,7 +65,7 @@ const LONGEST_NAME: usize = 6;
 const ARTICLES: [&str; 3] = ["a", "an", "the"];
 pub(super) const KEYWORDS: [&str; 6] = ["customer", "as", "for", "to", "because", "reason"];
 /// Words with a meaning of their own at the beginning, of [`lone_word`] and of the commands that the caller knows.
-const COMMANDS: [&str; 3] = ["help", "new", "break-glass"];
+const COMMANDS: [&str; 9] = ["help", "new", "break-glass", "list", "pending", "status", "who", "done", "revoke"];
 
 impl Ask {
     /// What the text may mean, as (customer, reason), the longest customer first: the caller takes the first whose
@@ -144,7 +144,7 @@ pub fn corrected(customer: &str, role: Option<&str>, length: &str, reason: &str)
 }
 
 /// Folded, and in quotes unless it is a single word that means nothing else.
-fn one_word(text: &str) -> String {
+pub fn one_word(text: &str) -> String {
     let folded = fold(text);
     let lower = folded.to_lowercase();
     let edges = [folded.chars().next(), folded.chars().next_back()];

@@ -24,7 +24,11 @@ use crate::{
 const OFFERED: usize = 10;
 
 /// How to ask. The example is one that works here, where there is a customer to make it of.
-pub fn help(example_customer: Option<&Customer>, default_len: SignedDuration, max_len: SignedDuration) -> Content {
+pub(super) fn asking(
+    example_customer: Option<&Customer>,
+    default_len: SignedDuration,
+    max_len: SignedDuration,
+) -> Message {
     let (default_len, max_len) = (length::show(default_len), length::show(max_len));
     let id = example_customer.map_or("123", |customer| customer.id.as_str());
     let example = corrected(id, None, &default_len, "debug BUG-482");
@@ -36,11 +40,16 @@ pub fn help(example_customer: Option<&Customer>, default_len: SignedDuration, ma
             "Without a length you get {default_len}; the longest is {max_len}. A reviewer has to approve, you are told \
              here, and the access ends by itself."
         )))
-        .finish()
 }
 
-/// It is asked. `reviewers` are as people read them.
-pub fn opened(petition: &Petition, reviewers: Vec<String>, channels: usize) -> Content {
+/// It is asked. `reviewers` are as people read them; `space` is the remote space that decides, and for how long it has
+/// not answered anybody.
+pub fn opened(
+    petition: &Petition,
+    reviewers: Vec<String>,
+    channels: usize,
+    space: Option<(&str, Option<String>)>,
+) -> Content {
     let line = Line::new("You asked for ").then(&words::access(petition));
     let line = line.say(&format!(" for {}. ", length::show(petition.length)));
     let names: Vec<Line> = reviewers.iter().map(|name| Line::default().text(name, NAME)).collect();
@@ -55,8 +64,30 @@ pub fn opened(petition: &Petition, reviewers: Vec<String>, channels: usize) -> C
         (false, true) => line.say("The card goes to ").then(&words::list(&names)).say("."),
         (false, false) => line.say("The card goes to ").then(&words::list(&names)).say(&format!(" and to {channels}.")),
     };
+    let way = match space {
+        None => Line::default(),
+        Some((space, away)) => {
+            let line = Line::new("It is on its way to the space “").text(space, NAME).say("”, which decides.");
+            match away {
+                None => line,
+                Some(away) => line.say(&format!(
+                    " That space has not answered for {away}; the petition is kept here and sent as soon as it does."
+                )),
+            }
+        }
+    };
     let next = Line::new("You get a message when it is decided; undecided, it closes itself ");
-    Message::new(&line).note(&next.at(petition.pending_until, DateStyle::Moment).say(".")).finish()
+    Message::new(&line).say(&way).note(&next.at(petition.pending_until, DateStyle::Moment).say(".")).finish()
+}
+
+/// How to ask, for whoever pressed Request access.
+pub fn how_to_ask(default_len: SignedDuration, max_len: SignedDuration) -> Content {
+    asking(None, default_len, max_len).finish()
+}
+
+/// How to ask for the same once more.
+pub fn again(petition: &Petition) -> Content {
+    Message::new(&Line::new("To ask for the same again, type this: ").then(&words::again(petition))).finish()
 }
 
 /// The same was asked for a moment ago.
@@ -189,10 +220,12 @@ pub fn already(petition: &Petition, claims: &[Claim]) -> Content {
                 CloseReason::Withdrawn => {
                     Line::new("This was already cancelled by ").then(&one(&petition.petitioner.email))
                 }
+                CloseReason::Dismissed { by, .. } => Line::new("This was already closed by ").then(&one(by)),
                 CloseReason::Undecided => Line::new("This is closed, because nobody decided it in time"),
                 CloseReason::Revoked { by: Some(by), .. } => Line::new("This was already revoked by ").then(&one(by)),
                 CloseReason::Revoked { by: None, .. } => Line::new("This was already revoked from outside"),
                 CloseReason::Expired => Line::new("This access is already over: its time was up"),
+                CloseReason::Replaced { .. } => Line::new("A newer petition has taken the place of this one"),
                 CloseReason::Done => {
                     Line::new("This access was already given back by ").then(&one(&petition.petitioner.email))
                 }
@@ -230,7 +263,7 @@ fn understood(what: &Understood<'_>) -> Line {
 }
 
 /// `AcmeCorp (123), Acme (124) or Acme Labs (125)`; more of them are counted.
-fn either(customers: &[Customer]) -> Line {
+pub(super) fn either(customers: &[Customer]) -> Line {
     let more = customers.len().saturating_sub(OFFERED);
     let shown = &customers[..customers.len() - more];
     let mut line = Line::default();

@@ -6,9 +6,11 @@
 use jiff::Timestamp;
 use slack_morphism::prelude::{
     SlackActionBlockElement, SlackActionsBlock, SlackBlock, SlackBlockButtonElement, SlackBlockButtonStyle,
-    SlackBlockConfirmItem, SlackBlockMarkDownText, SlackBlockPlainText, SlackBlockPlainTextInputElement,
-    SlackBlockPlainTextOnly, SlackBlockText, SlackContextBlock, SlackInputBlock, SlackInputBlockElement,
-    SlackModalView, SlackSectionBlock, SlackView,
+    SlackBlockChoiceItem, SlackBlockConfirmItem, SlackBlockDateTimePickerElement, SlackBlockMarkDownText,
+    SlackBlockMultiExternalSelectElement, SlackBlockPlainText, SlackBlockPlainTextInputElement,
+    SlackBlockPlainTextOnly, SlackBlockStaticSelectElement, SlackBlockText, SlackBlockUsersSelectElement,
+    SlackContextBlock, SlackHeaderBlock, SlackHomeView, SlackInputBlock, SlackInputBlockElement, SlackModalView,
+    SlackSectionBlock, SlackView,
 };
 
 use super::Content;
@@ -28,6 +30,11 @@ const CONFIRM_BUTTON: usize = 30;
 const MODAL_TITLE: usize = 24;
 const LABEL: usize = 2000;
 const METADATA: usize = 3000;
+const OPTIONS: usize = 100;
+const OPTION_VALUE: usize = 150;
+const PLACEHOLDER: usize = 150;
+const HOME_BLOCKS: usize = 100;
+const HEADER: usize = 150;
 
 /// Somebody's or something's name; leaves room for the sentence around it.
 pub const NAME: usize = 120;
@@ -147,6 +154,13 @@ impl Message {
         self
     }
 
+    /// What somebody said, after who said it.
+    pub fn said(mut self, who: &Line, words: &str, max: usize) -> Self {
+        self.blocks.push(section(&format!("{}:\n{}", who.shown, text::quote(words, max))).into());
+        self.alone.push(format!("{}: “{}”", who.alone, text::mrkdwn_user_text(words, QUOTED_ALONE)));
+        self
+    }
+
     /// Small print; an empty line adds none.
     pub fn note(mut self, line: &Line) -> Self {
         if !line.is_empty() {
@@ -163,6 +177,27 @@ impl Message {
             self.blocks.push(SlackActionsBlock::new(elements).into());
         }
         self
+    }
+
+    /// The title of a part of the Home tab.
+    pub fn header(mut self, words: &str) -> Self {
+        self.blocks.push(SlackHeaderBlock::new(plain(words, HEADER)).into());
+        self.alone.push(words.to_owned());
+        self
+    }
+
+    /// The whole as a form that asks nothing: it can only be closed.
+    pub fn modal(mut self, title: &str) -> SlackView {
+        self.blocks.truncate(HOME_BLOCKS);
+        SlackView::Modal(
+            SlackModalView::new(plain(title, MODAL_TITLE), self.blocks).with_close(plain("Close", MODAL_TITLE)),
+        )
+    }
+
+    /// The whole as a Home tab, which shows no text beside its blocks.
+    pub fn home(mut self) -> SlackView {
+        self.blocks.truncate(HOME_BLOCKS);
+        SlackView::Home(SlackHomeView::new(self.blocks))
     }
 
     pub fn finish(mut self) -> Content {
@@ -203,7 +238,11 @@ impl Button {
             plain(yes, CONFIRM_BUTTON),
             plain(no, CONFIRM_BUTTON),
         );
-        Self { confirm: Some(item.with_style("danger".to_owned())), ..self }
+        let style = match self.style {
+            Some(SlackBlockButtonStyle::Danger) => "danger",
+            Some(SlackBlockButtonStyle::Primary) | None => "primary",
+        };
+        Self { confirm: Some(item.with_style(style.to_owned())), ..self }
     }
 
     fn element(self) -> SlackBlockButtonElement {
@@ -251,6 +290,126 @@ impl Form<'_> {
                 .with_private_metadata(text::plain(self.metadata, METADATA)),
         )
     }
+}
+
+/// A form of several fields, each in a block that is called like its input.
+pub struct Fields {
+    blocks: Vec<SlackBlock>,
+}
+
+impl Fields {
+    pub fn new(intro: &Line) -> Self {
+        Self { blocks: vec![section(&intro.shown).into()] }
+    }
+
+    /// One of these values, by their labels; nothing where there is nothing to choose from.
+    pub fn choose(mut self, block: &'static str, label: &str, options: &[(String, String)], first: usize) -> Self {
+        let options: Vec<_> = options
+            .iter()
+            .take(OPTIONS)
+            .map(|(value, label)| SlackBlockChoiceItem::new(plain(label, BUTTON_TEXT), text::plain(value, BUTTON_TEXT)))
+            .collect();
+        if let Some(initial) = options.get(first).cloned() {
+            let select = SlackBlockStaticSelectElement::new()
+                .with_action_id(block.into())
+                .with_options(options)
+                .with_initial_option(initial);
+            let input = SlackInputBlock::new(plain(label, LABEL), SlackInputBlockElement::StaticSelect(select));
+            self.blocks.push(input.with_block_id(block.to_owned().into()).into());
+        }
+        self
+    }
+
+    /// Up to `most` of what [`Choice`]s a typeahead offers, already from the first letter on and before it.
+    pub fn look_up(mut self, block: &'static str, label: &str, hint: &str, initial: Vec<Choice>, most: u64) -> Self {
+        let select = SlackBlockMultiExternalSelectElement::new()
+            .with_action_id(block.into())
+            .with_placeholder(plain(hint, PLACEHOLDER))
+            .with_min_query_length(0)
+            .with_max_selected_items(most)
+            .opt_initial_options(Some(initial).filter(|initial| !initial.is_empty()));
+        let input = SlackInputBlock::new(plain(label, LABEL), SlackInputBlockElement::MultiExternalSelect(select));
+        self.blocks.push(input.with_block_id(block.to_owned().into()).into());
+        self
+    }
+
+    /// Somebody of the workspace, or nobody.
+    pub fn person(mut self, block: &'static str, label: &str, hint: &str) -> Self {
+        let select = SlackBlockUsersSelectElement::new().with_action_id(block.into());
+        let input = SlackInputBlock::new(plain(label, LABEL), SlackInputBlockElement::UsersSelect(select));
+        self.blocks.push(optional(input, block, hint));
+        self
+    }
+
+    /// A moment on the clock of whoever fills it in, or none.
+    pub fn moment(mut self, block: &'static str, label: &str, hint: &str) -> Self {
+        let picker = SlackBlockDateTimePickerElement::new().with_action_id(block.into());
+        let input = SlackInputBlock::new(plain(label, LABEL), SlackInputBlockElement::DateTimePicker(picker));
+        self.blocks.push(optional(input, block, hint));
+        self
+    }
+
+    /// One line, which may stay empty, or several, which must not.
+    pub fn text(mut self, block: &'static str, label: &str, hint: &str, initial: &str, long: bool, max: u64) -> Self {
+        let initial = text::plain(&inert(initial), usize::try_from(max).unwrap_or(TEXT));
+        let field = SlackBlockPlainTextInputElement::new()
+            .with_action_id(block.into())
+            .with_multiline(long)
+            .with_max_length(max)
+            .opt_initial_value((!initial.is_empty()).then_some(initial));
+        let input = SlackInputBlock::new(plain(label, LABEL), SlackInputBlockElement::PlainTextInput(field));
+        let input = input.with_block_id(block.to_owned().into()).with_hint(plain(hint, LABEL)).with_optional(!long);
+        self.blocks.push(input.into());
+        self
+    }
+
+    pub fn view(self, callback_id: &'static str, title: &str, submit: &str, metadata: &str) -> SlackView {
+        SlackView::Modal(
+            SlackModalView::new(plain(title, MODAL_TITLE), self.blocks)
+                .with_submit(plain(submit, MODAL_TITLE))
+                .with_close(plain("Cancel", MODAL_TITLE))
+                .with_callback_id(callback_id.into())
+                .opt_private_metadata(Some(text::plain(&inert(metadata), METADATA)).filter(|text| !text.is_empty())),
+        )
+    }
+}
+
+/// Something that a typeahead offers.
+pub type Choice = SlackBlockChoiceItem<SlackBlockPlainTextOnly>;
+
+/// `None` where nobody could see it, or Slack would not send back the value as it is. The description may be empty.
+pub fn choice(label: &str, value: &str, description: &str) -> Option<Choice> {
+    let (label, description) = (text::plain(&inert(label), BUTTON_TEXT), text::plain(&inert(description), BUTTON_TEXT));
+    if label.is_empty() || value.is_empty() || units(value) > OPTION_VALUE {
+        return None;
+    }
+    let described = Some(plain(&description, BUTTON_TEXT)).filter(|_| !description.is_empty());
+    Some(SlackBlockChoiceItem::new(plain(&label, BUTTON_TEXT), value.to_owned()).opt_description(described))
+}
+
+/// What a typeahead is answered: groups that are not empty, each under its label.
+pub fn choices(groups: Vec<(&str, Vec<Choice>)>) -> serde_json::Value {
+    let groups: Vec<serde_json::Value> = groups
+        .into_iter()
+        .filter(|(_, choices)| !choices.is_empty())
+        .map(|(label, choices)| {
+            let choices = &choices[..choices.len().min(OPTIONS)];
+            serde_json::json!({ "label": plain(label, BUTTON_TEXT), "options": choices })
+        })
+        .collect();
+    match groups.is_empty() {
+        true => serde_json::json!({ "options": [] }),
+        false => serde_json::json!({ "option_groups": groups }),
+    }
+}
+
+/// Nothing is markup in what is shown as it stands, and nothing is to become a ping where somebody copies it on.
+fn inert(text: &str) -> String {
+    text.replace("<!", "< !")
+}
+
+fn optional(input: SlackInputBlock, block: &'static str, hint: &str) -> SlackBlock {
+    input.with_block_id(block.to_owned().into()).with_hint(plain(hint, LABEL)).with_optional(true).into()
 }
 
 fn section(shown: &str) -> SlackSectionBlock {

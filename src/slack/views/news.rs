@@ -2,12 +2,19 @@
 //!
 //! They are drawn when they are sent, so what was decided and undone meanwhile is told as it is by then.
 
+use jiff::Timestamp;
+
 use super::{
     Content,
     kit::{Line, Message},
+    petitioner::own_buttons,
     words,
 };
-use crate::{domain::petition::PetitionState, workflow::Story};
+use crate::{
+    domain::{length, petition::PetitionState},
+    slack::text::DateStyle,
+    workflow::Story,
+};
 
 /// Somebody decided, or nobody did in time.
 pub fn decided(story: &Story) -> Content {
@@ -19,8 +26,9 @@ pub fn decided(story: &Story) -> Content {
             let line = if who.is_empty() { Line::new("Approved: ") } else { who.say(" approved: ") };
             let line = line.say("you have ").then(&words::access(petition)).say(" until ");
             let line = words::end(line, *until, until.duration_since(*at)).say(".");
-            let shortened = words::shortened(petition, *at, *until);
-            Message::new(&if shortened.is_empty() { line } else { line.say(" ").then(&shortened) }).finish()
+            let shortened = words::shortened(story, *at, *until);
+            let message = Message::new(&if shortened.is_empty() { line } else { line.say(" ").then(&shortened) });
+            message.quote("Note", words::approving_note(&story.claims)).finish()
         }
         PetitionState::Closed { .. } => ended(story),
     }
@@ -34,10 +42,42 @@ pub fn warning(story: &Story) -> Content {
         PetitionState::Granted { at, until, .. } => {
             let line = Line::new("Your ").then(&words::access(petition)).say(" ends ");
             let line = words::end(line, *until, until.duration_since(*at));
-            Message::new(&line.say(". To go on without a gap, ask again now: ").then(&words::again(petition))).finish()
+            if let Some(extension) = &story.extension {
+                let line = line.say(". Your extension by ").say(&length::show(extension.length));
+                return Message::new(&line.say(" waits for approval.")).buttons(own_buttons(story)).finish();
+            }
+            let line = line.say(". To go on without a gap, press Extend, or type ").then(&words::extend(petition));
+            Message::new(&line.say(".")).buttons(own_buttons(story)).finish()
         }
         PetitionState::Closed { .. } => ended(story),
     }
+}
+
+/// The warning once it stands there: nothing can be pressed on it when it does not apply any more.
+pub fn warned(story: &Story, now: Timestamp) -> Content {
+    match story.petition.state.granted() {
+        Some(grant) if !words::is_live(story, now) => {
+            let line = Line::new("You were warned that your ").then(&words::access(&story.petition)).say(" would end ");
+            Message::new(&words::end(line, grant.until, grant.until.duration_since(grant.at)).say(".")).finish()
+        }
+        Some(_) | None => warning(story),
+    }
+}
+
+/// For a channel: a rule let somebody's access go on, and nobody was asked.
+pub fn pre_approved(story: &Story) -> Content {
+    let petition = &story.petition;
+    let line = Line::default().person(&petition.petitioner).say(" extended ").then(&words::access(petition));
+    let line = line.say(&format!(" by {}", length::show(petition.length)));
+    let line = match petition.state.granted() {
+        Some(grant) => line.say(", until ").at(grant.until, DateStyle::Moment),
+        None => line,
+    };
+    let line = match words::pre_approved(petition) {
+        Some(rule) => line.say(": ").then(&rule),
+        None => line,
+    };
+    Message::new(&line.say(".")).quote("Reason", &petition.reason).finish()
 }
 
 /// It is over, and why.

@@ -39,7 +39,10 @@ pub fn claim(maker: &str, kind: ClaimKind) -> Claim {
         petition: PetitionName::new("0190a1b2c3d4e5f6"),
         kind,
         maker: person(maker),
+        delegate: None,
         note: String::new(),
+        length: None,
+        labels: Default::default(),
         at: at("2026-11-23T13:30:00Z"),
     }
 }
@@ -49,7 +52,7 @@ pub fn granted() -> PetitionState {
 }
 
 pub fn closed(why: CloseReason, was_granted: bool) -> PetitionState {
-    let granted = was_granted.then(|| at("2026-11-23T13:30:00Z"));
+    let granted = was_granted.then(|| granted().granted()).flatten();
     PetitionState::Closed { at: at("2026-11-23T13:57:00Z"), why, granted }
 }
 
@@ -61,26 +64,31 @@ pub fn revoked(note: &str) -> CloseReason {
     CloseReason::Revoked { by: Some(email("cy")), note: note.to_owned() }
 }
 
+/// What a petition gives once it is granted.
+pub fn lease(petition: &Petition) -> Lease {
+    Lease {
+        id: LeaseId::new("lse_1"),
+        access: AccessId::new("acc_1"),
+        petition: petition.name.to_string(),
+        holding: Holding {
+            person: petition.petitioner.email.clone(),
+            customer: petition.customer.clone(),
+            role: petition.role.clone(),
+        },
+        starts_at: at("2026-11-23T13:30:00Z"),
+        expires_at: at("2026-11-23T17:30:00Z"),
+        warn_at: None,
+        ended: None,
+    }
+}
+
 /// Ana asks for AcmeCorp; Bo has approved once there is anything to approve, Cy has closed it.
 pub fn story(state: PetitionState) -> Story {
     let mut claims = Vec::new();
-    let mut lease = None;
+    let mut granted = false;
     if let PetitionState::Granted { .. } | PetitionState::Closed { granted: Some(_), .. } = state {
         claims.push(claim("Bo", ClaimKind::Approve));
-        lease = Some(Lease {
-            id: LeaseId::new("lse_1"),
-            access: AccessId::new("acc_1"),
-            petition: "0190a1b2c3d4e5f6".to_owned(),
-            holding: Holding {
-                person: email("ana"),
-                customer: CustomerId::new("123"),
-                role: Some(Role::new("readonly")),
-            },
-            starts_at: at("2026-11-23T13:30:00Z"),
-            expires_at: at("2026-11-23T17:30:00Z"),
-            warn_at: None,
-            ended: None,
-        });
+        granted = true;
     }
     match &state {
         PetitionState::Closed { why: CloseReason::Denied { .. }, .. } => claims.push(claim("Cy", ClaimKind::Deny)),
@@ -97,12 +105,30 @@ pub fn story(state: PetitionState) -> Story {
         reason: "debug BUG-482".to_owned(),
         length: SignedDuration::from_hours(4),
         rule: Some("enterprise".to_owned()),
+        labels: Default::default(),
+        resource: None,
         opened_at: at("2026-11-23T13:00:00Z"),
+        extends: None,
         pending_until: at("2026-11-24T13:00:00Z"),
+        escalation: None,
         state,
         version: 1,
     };
-    Story { petition, claims, lease, provisionings: Vec::new(), needed: 1, ticket: None }
+    let lease = granted.then(|| lease(&petition));
+    Story {
+        petition,
+        claims,
+        lease,
+        provisionings: Vec::new(),
+        needed: 1,
+        sensitive: false,
+        asked: None,
+        ticket: None,
+        remote: None,
+        extends: None,
+        extension: None,
+        unreached: false,
+    }
 }
 
 /// Every state that a petition can be in.
@@ -113,10 +139,12 @@ pub fn states(note: &str) -> Vec<PetitionState> {
         closed(CloseReason::Refused { because: note.to_owned() }, false),
         closed(denied(note), false),
         closed(CloseReason::Withdrawn, false),
+        closed(CloseReason::Dismissed { by: email("dan"), note: note.to_owned() }, false),
         closed(CloseReason::Undecided, false),
         closed(revoked(note), true),
         closed(CloseReason::Expired, true),
         closed(CloseReason::Done, true),
+        closed(CloseReason::Replaced { by: PetitionName::new("0190a1b2c3d4e5f7") }, true),
     ]
 }
 

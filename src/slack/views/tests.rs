@@ -1,6 +1,6 @@
 //! What all messages have in common, and what each state shows.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -10,22 +10,27 @@ use crate::{
         customer::Customer,
         event::Wanted,
         id::{CustomerId, Role},
-        petition::{ClaimKind, CloseReason, PetitionState},
+        petition::{ClaimKind, CloseReason, Petition, PetitionState},
     },
     slack::commands::parser,
-    workflow::Story,
+    workflow::{Cut, Live, Story},
 };
+
+/// The card as a channel sees it, with nothing to know beside the story.
+fn card_of(story: &Story, now: Timestamp) -> Content {
+    card::card(story, &card::Beside::default(), now)
+}
 
 fn length(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
-fn json(content: &Content) -> Value {
+pub(super) fn json(content: &Content) -> Value {
     serde_json::to_value(&content.blocks).unwrap()
 }
 
 /// Every object in it, itself included.
-fn objects(value: &Value) -> Vec<&Value> {
+pub(super) fn objects(value: &Value) -> Vec<&Value> {
     let inner: Vec<&Value> = match value {
         Value::Array(items) => items.iter().flat_map(objects).collect(),
         Value::Object(fields) => fields.values().flat_map(objects).collect(),
@@ -34,14 +39,14 @@ fn objects(value: &Value) -> Vec<&Value> {
     if value.is_object() { [value].into_iter().chain(inner).collect() } else { inner }
 }
 
-fn buttons(content: &Content) -> Vec<String> {
+pub(super) fn buttons(content: &Content) -> Vec<String> {
     let blocks = json(content);
     let buttons = objects(&blocks).into_iter().filter(|object| object["type"] == "button");
     buttons.map(|button| button["text"]["text"].as_str().unwrap().to_owned()).collect()
 }
 
 /// All that is shown, one text a line.
-fn shown(content: &Content) -> String {
+pub(super) fn shown(content: &Content) -> String {
     let blocks = json(content);
     let texts = objects(&blocks).into_iter().filter_map(|object| object["text"].as_str());
     texts.collect::<Vec<_>>().join("\n")
@@ -69,7 +74,7 @@ fn assert_markup(text: &str) {
 }
 
 /// Every limit of Block Kit that these messages could reach.
-fn assert_fits(content: &Content) {
+pub(super) fn assert_fits(content: &Content) {
     assert!(!content.text.trim().is_empty());
     assert!(length(&content.text) <= 3000, "{}", length(&content.text));
     assert!(!content.text.contains("<!"), "{}", content.text);
@@ -78,7 +83,7 @@ fn assert_fits(content: &Content) {
     assert_blocks(&json(content));
 }
 
-fn assert_blocks(blocks: &Value) {
+pub(super) fn assert_blocks(blocks: &Value) {
     for object in objects(blocks) {
         let text = |name: &str| object[name].as_str().unwrap_or_default();
         match text("type") {
@@ -109,7 +114,7 @@ fn assert_blocks(blocks: &Value) {
                 assert_eq!(ids.len(), elements.len());
             }
             "context" => assert!((1..=10).contains(&object["elements"].as_array().unwrap().len())),
-            "section" | "input" | "plain_text_input" => {}
+            "section" | "input" | "plain_text_input" | "static_select" => {}
             other => assert_eq!(other, "", "{object}"),
         }
     }
@@ -117,15 +122,58 @@ fn assert_blocks(blocks: &Value) {
 
 /// Every message about a petition.
 fn messages(story: &Story) -> Vec<Content> {
+    let mut messages = one_by_one(story);
+    messages.extend(listed(story));
+    messages
+}
+
+/// The petition in lists that are longer than any message.
+fn listed(story: &Story) -> Vec<Content> {
+    let petition = &story.petition;
+    let now = now();
+    let many = |shown: usize| Cut { first: vec![story.clone(); shown], all: 500 };
+    let held = |petition: Option<&Petition>| Live {
+        lease: lease(petition.unwrap_or(&story.petition)),
+        petition: petition.cloned(),
+        customer_name: story.petition.customer_name.clone(),
+        provisionings: story.provisionings.clone(),
+    };
+    let live: Vec<Live> = (0..60).map(|n| held(Some(petition).filter(|_| n % 3 > 0))).collect();
+    let everything = status::May { own: true, approve: true, deny: true, revoke: true };
+    let customer =
+        Customer { id: petition.customer.clone(), name: petition.customer_name.clone(), labels: Default::default() };
+    let commands = vec![petition.reason.clone(); 30];
+    let rest = word::Rest { foreign: 2, failed: 1 };
+    let person = &petition.petitioner.name;
+    vec![
+        word::list(&live, &many(word::ROWS), now),
+        word::list(&[], &many(1), now),
+        word::who(&customer, &live, now),
+        word::who(&customer, &[], now),
+        word::whose(&customer, &live, &commands, now),
+        word::which_of_mine(person, &commands),
+        word::nothing_to_end(&word::NothingToEnd::OfMine { given: person }, &commands),
+        word::nothing_to_end(&word::NothingToEnd::OnCustomer { of: &customer }, &[]),
+        word::nothing_to_end(&word::NothingToEnd::OfPerson { of: &customer, person }, &commands),
+        word::gave_back(&vec![petition.clone(); 30], rest),
+        word::revoked(&vec![petition.clone(); 30], rest),
+        status::pending(&many(status::WAITING), now),
+        status::status(story, everything, now),
+        status::status(story, status::May::default(), now),
+        status::unseen(&petition.reason),
+    ]
+}
+
+fn one_by_one(story: &Story) -> Vec<Content> {
     let petition = &story.petition;
     let now = now();
     vec![
-        card::card(story, now),
+        card_of(story, now),
         petitioner::petitioner_message(story, now),
         news::decided(story),
         news::warning(story),
         news::ended(story),
-        answer::opened(petition, vec![petition.petitioner.name.clone(); 30], 2),
+        answer::opened(petition, vec![petition.petitioner.name.clone(); 30], 2, None),
         answer::same(petition),
         answer::refused(petition, &petition.reason, Some(&petition.reason)),
         answer::already(petition, &story.claims),
@@ -134,7 +182,7 @@ fn messages(story: &Story) -> Vec<Content> {
 }
 
 /// Text that is rich in what could go wrong.
-fn hostile() -> impl Strategy<Value = String> {
+pub(super) fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("<!channel>".to_owned()),
         Just("<@U1>".to_owned()),
@@ -151,6 +199,9 @@ fn hostile() -> impl Strategy<Value = String> {
     ];
     prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
+
+const USAGE: word::Usage =
+    word::Usage { typed: "/access word <customer>", does: "does it.", example: "/access word 123", more: "" };
 
 fn customers(name: &str) -> Vec<Customer> {
     let customer =
@@ -182,6 +233,9 @@ proptest! {
         }
         let form = serde_json::to_value(deny::deny_modal(&story)).unwrap();
         assert_blocks(&form["blocks"]);
+        story.sensitive = true;
+        let form = approve_for::approve_for_modal(&story, story.petition.length, now());
+        assert_blocks(&serde_json::to_value(form).unwrap()["blocks"]);
     }
 
     #[test]
@@ -191,14 +245,21 @@ proptest! {
         let commands = vec![a.clone(); 30];
         let understood = answer::Understood { customer: Some(&a), role: Some(&b), length: Some(&a), reason: &b };
         let mut answers = vec![
-            answer::help(customers.first(), hour, hour),
-            answer::help(None, hour, hour),
+            answer::asking(customers.first(), hour, hour).finish(),
+            answer::asking(None, hour, hour).finish(),
             answer::not_stored(&a),
             answer::unknown_customer(&b, &customers, commands.clone()),
             answer::unknown_customer(&b, &[], Vec::new()),
-            answer::ambiguous_customer(&b, &customers, commands),
+            answer::ambiguous_customer(&b, &customers, commands.clone()),
             answer::missing_reason(&understood, &b, 5),
             answer::click_refused(&format!("No. {a}")),
+            word::misspelled(&a, &USAGE, &b),
+            word::no_customer(&a, &customers, &commands),
+            word::no_customer(&a, &[], &[]),
+            word::several_customers(&b, &customers, &commands),
+            word::incomplete(&USAGE, &commands),
+            word::usage(&USAGE),
+            word::help(&[&USAGE; 20], hour, hour),
             answer::stranger(&format!("No. {b}")),
         ];
         for text in [format!("123 for 4 {a}"), format!("for 4h to {b}"), format!("123 as for 4h {a}"), a.clone()] {
@@ -215,39 +276,53 @@ fn buttons_stand_only_where_they_do_something() {
     for state in states("no") {
         let open = state == PetitionState::Open;
         let granted = matches!(state, PetitionState::Granted { .. });
+        let again = !matches!(
+            state,
+            PetitionState::Closed { why: CloseReason::Refused { .. } | CloseReason::Replaced { .. }, .. }
+        );
+        let again: &[&str] = if again { &["Ask again"] } else { &[] };
         let mut story = story(state);
-        let card = buttons(&card::card(&story, now()));
+        let card = buttons(&card_of(&story, now()));
         let own = buttons(&petitioner::petitioner_message(&story, now()));
         let wanted: (&[&str], &[&str]) = match (open, granted) {
-            (true, _) => (&["Approve", "Deny"], &["Cancel request"]),
-            (_, true) => (&["Revoke"], &["I'm done"]),
-            _ => (&[], &[]),
+            (true, _) => (&["Approve", "Approve for…", "Deny"], &["Cancel request"]),
+            (_, true) => (&["Revoke"], &["I'm done", "Extend"]),
+            _ => (&[], again),
         };
         assert_eq!(
             (card, own),
             (wanted.0.iter().map(|t| (*t).to_owned()).collect(), wanted.1.iter().map(|t| (*t).to_owned()).collect())
         );
-        for content in messages(&story).iter().skip(2) {
-            assert_eq!(buttons(content), Vec::<String>::new());
+        for (n, content) in one_by_one(&story).iter().enumerate().skip(2) {
+            // The warning is where they matter most.
+            let warning = n == 3 && granted;
+            assert_eq!(buttons(content).len(), if warning { 2 } else { 0 });
         }
+        // A status has the buttons of both, for those who may press them; the form only where the card says it all.
+        let everything = status::May { own: true, approve: true, deny: true, revoke: true };
+        let both = buttons(&status::status(&story, everything, now())).len();
+        let both_wanted = wanted.0.len() + wanted.1.len() - usize::from(open);
+        assert_eq!(both, if open || granted { both_wanted } else { 0 });
+        assert!(buttons(&status::status(&story, status::May::default(), now())).is_empty());
         // Over, though nobody has closed it yet.
         let late = at("2026-11-23T17:30:00Z");
         if !open {
-            assert_eq!(buttons(&card::card(&story, late)), Vec::<String>::new());
-            assert_eq!(buttons(&petitioner::petitioner_message(&story, late)), Vec::<String>::new());
+            assert_eq!(buttons(&card_of(&story, late)), Vec::<String>::new());
+            let own = if granted { &[] } else { wanted.1 };
+            assert_eq!(buttons(&petitioner::petitioner_message(&story, late)), own);
         }
         story.lease = None;
-        assert_eq!(buttons(&card::card(&story, now())).len(), wanted.0.len());
+        assert_eq!(buttons(&card_of(&story, now())).len(), wanted.0.len());
     }
 }
 
 #[test]
 fn buttons_carry_the_petition_and_their_act() {
-    let blocks = json(&card::card(&story(PetitionState::Open), now()));
+    let blocks = json(&card_of(&story(PetitionState::Open), now()));
     let approve = &blocks.as_array().unwrap().last().unwrap()["elements"][0];
     assert_eq!((approve["action_id"].as_str(), approve["value"].as_str()), (Some("approve"), Some("0190a1b2c3d4e5f6")));
     assert_eq!(approve["style"], "primary");
-    let blocks = json(&card::card(&story(granted()), now()));
+    let blocks = json(&card_of(&story(granted()), now()));
     let revoke = &blocks.as_array().unwrap().last().unwrap()["elements"][0];
     assert_eq!((revoke["action_id"].as_str(), revoke["style"].as_str()), (Some("revoke"), Some("danger")));
     assert_eq!(revoke["confirm"]["text"]["text"], "Ana loses access to AcmeCorp (123) as readonly at once.");
@@ -257,21 +332,22 @@ fn buttons_carry_the_petition_and_their_act() {
 fn a_card_says_who_asks_for_what_and_why() {
     let mut story = story(PetitionState::Open);
     assert_eq!(
-        card::card(&story, now()).text,
-        "Ana asks for access to AcmeCorp (123) as readonly for 4h.\nReason: “debug BUG-482”\nRule “enterprise”. It takes \
-         1 approval. Approve or deny it; undecided, it closes itself 2026-11-24 13:00 UTC."
+        card_of(&story, now()).text,
+        "Ana asks for access to AcmeCorp (123) as readonly for 4h.\nReason: “debug BUG-482”\nThe time counts from \
+         approval: approved 2026-11-23 13:00 UTC, it ends 2026-11-23 17:00 UTC.\nRule “enterprise”. It takes 1 \
+         approval. Approve or deny it; undecided, it closes itself 2026-11-24 13:00 UTC."
     );
-    assert!(shown(&card::card(&story, now())).contains("<@U0ANA> (Ana) asks for access to AcmeCorp (123)"));
+    assert!(shown(&card_of(&story, now())).contains("<@U0ANA> (Ana) asks for access to AcmeCorp (123)"));
     story.needed = 2;
     story.claims.push(claim("Bo", ClaimKind::Approve));
     story.petition.filed_by = email("dan");
-    let text = card::card(&story, now()).text;
+    let text = card_of(&story, now()).text;
     assert!(text.contains("1 of 2 approvals so far, from Bo."), "{text}");
     assert!(text.contains("Filed by dan@acme.test."), "{text}");
     story.needed = 1;
-    assert!(card::card(&story, now()).text.contains("Approved by Bo, but the rule wants somebody else as well."));
+    assert!(card_of(&story, now()).text.contains("Approved by Bo, but the rule wants somebody else as well."));
     story.needed = 0;
-    assert!(card::card(&story, now()).text.contains("nobody can approve it"));
+    assert!(card_of(&story, now()).text.contains("nobody can approve it"));
 }
 
 #[test]
@@ -279,7 +355,7 @@ fn people_are_shown_how_far_it_is() {
     let mut story = story(granted());
     story.provisionings.push(provisioning("production", Wanted::Grant, true, false));
     story.provisionings.push(provisioning("Okta", Wanted::Grant, false, true));
-    for content in [card::card(&story, now()), petitioner::petitioner_message(&story, now())] {
+    for content in [card_of(&story, now()), petitioner::petitioner_message(&story, now())] {
         let text = shown(&content);
         assert!(text.contains("production: applied; Okta: failing for 3 min, retrying."), "{text}");
         assert!(!text.contains("10.0.0.7"), "{text}");
@@ -292,35 +368,39 @@ fn a_revoke_that_has_not_arrived_is_loud() {
     let mut story = story(closed(revoked("not needed"), true));
     story.provisionings.push(provisioning("production", Wanted::Revoke, false, true));
     story.provisionings.push(provisioning("Okta", Wanted::Revoke, true, false));
-    let content = card::card(&story, now());
+    let content = card_of(&story, now());
     let loud = "Not closed everywhere yet: production (revoke failing for 3 min, retrying, will not give up).";
     assert!(content.text.contains(loud), "{}", content.text);
     assert!(content.text.contains("Okta: revoked."), "{}", content.text);
     assert!(content.text.starts_with("Revoked by Cy, 2026-11-23 13:57 UTC. Ana asked for"), "{}", content.text);
     assert!(content.text.contains("Note: “not needed”"), "{}", content.text);
     story.provisionings.remove(0);
-    assert!(!card::card(&story, now()).text.contains("Not closed"));
+    assert!(!card_of(&story, now()).text.contains("Not closed"));
 }
 
 #[test]
 fn access_that_another_petition_gives_is_said_to_go_on() {
     let mut story = story(closed(CloseReason::Done, true));
     story.provisionings.push(provisioning("production", Wanted::Grant, true, false));
-    let text = card::card(&story, now()).text;
+    let text = card_of(&story, now()).text;
     assert!(text.contains("Another petition still gives the same access until 2026-11-23 17:30 UTC."), "{text}");
-    assert!(!card::card(&story, at("2026-11-23T17:30:00Z")).text.contains("Another petition"));
+    assert!(!card_of(&story, at("2026-11-23T17:30:00Z")).text.contains("Another petition"));
 }
 
 #[test]
 fn petitioners_are_told_what_to_do_next() {
     let text = |state| petitioner::petitioner_message(&story(state), now()).text;
-    let again = "To ask again: /access customer 123 as readonly for 4h to debug BUG-482";
-    assert!(text(closed(CloseReason::Expired, true)).contains(again));
+    let own = |state| buttons(&petitioner::petitioner_message(&story(state), now()));
+    assert_eq!(own(closed(CloseReason::Expired, true)), ["Ask again"]);
     let denied_text = text(closed(denied("ask Dan first"), false));
     assert!(denied_text.starts_with("Cy denied your petition for access to AcmeCorp (123)"), "{denied_text}");
     assert!(denied_text.contains("Note: “ask Dan first”"), "{denied_text}");
     let refused = text(closed(CloseReason::Refused { because: "Ask for 8h or less.".to_owned() }, false));
-    assert!(refused.contains("Ask for 8h or less.") && !refused.contains(again), "{refused}");
+    assert!(refused.contains("Ask for 8h or less."), "{refused}");
+    assert!(
+        own(closed(CloseReason::Refused { because: String::new() }, false)).is_empty(),
+        "it would be refused again"
+    );
     let mut shortened = story(granted());
     shortened.petition.length = SignedDuration::from_hours(8);
     let text = petitioner::petitioner_message(&shortened, now()).text;
@@ -374,7 +454,7 @@ fn what_was_typed_is_corrected() {
         answer::unknown_customer("Acne", std::slice::from_ref(&acme), vec!["/access customer 123".to_owned()]);
     assert!(content.text.contains("Did you mean AcmeCorp (123)?"), "{}", content.text);
     assert!(shown(&content).contains("`/access customer 123`"));
-    let help = answer::help(Some(&acme), SignedDuration::from_hours(4), SignedDuration::from_hours(24));
+    let help = answer::asking(Some(&acme), SignedDuration::from_hours(4), SignedDuration::from_hours(24)).finish();
     assert!(help.text.contains("/access customer 123 for 4h to debug BUG-482"), "{}", help.text);
 }
 

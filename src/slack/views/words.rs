@@ -1,5 +1,7 @@
 //! Sentences and parts of them that several messages share.
 
+use std::cmp::Ordering;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::kit::{Line, NAME, SENTENCE};
@@ -8,7 +10,7 @@ use crate::{
         event::Wanted,
         length,
         person::{Email, Person},
-        petition::{Claim, ClaimKind, CloseReason, Petition, PetitionState},
+        petition::{Claim, ClaimKind, CloseReason, Escalation, Petition, PetitionState},
     },
     slack::{commands::parser, text::DateStyle},
     store::Provisioning,
@@ -31,7 +33,13 @@ pub fn customer(name: &str, id: &str) -> Line {
 
 /// `access to AcmeCorp (123) as readonly`.
 pub fn access(petition: &Petition) -> Line {
-    let line = Line::new("access to ").then(&customer(&petition.customer_name, petition.customer.as_str()));
+    let id = petition.customer.bare();
+    let what = match petition.customer.kind() {
+        None => customer(&petition.customer_name, id),
+        // `Docs (okta.v1.Group docs)`
+        Some(kind) => customer(&petition.customer_name, &format!("{kind} {id}")),
+    };
+    let line = Line::new("access to ").then(&what);
     match &petition.role {
         Some(role) => line.say(" as ").text(role.as_str(), NAME),
         None => line,
@@ -76,6 +84,32 @@ pub fn granters(by: &[Email], story: &Story) -> Line {
     list(&by.iter().map(|email| name(email, &story.petition, &story.claims)).collect::<Vec<_>>())
 }
 
+/// `Bo`, or `Bo (for 2h)` where he approved less than was asked for.
+fn approver(maker: &Email, story: &Story) -> Line {
+    let line = name(maker, &story.petition, &story.claims);
+    let own = |claim: &&Claim| claim.kind == ClaimKind::Approve && claim.maker.email == *maker;
+    match story.claims.iter().find(own).and_then(|claim| claim.length) {
+        Some(length) if length < story.petition.length => line.say(&format!(" (for {})", length::show(length))),
+        Some(_) | None => line,
+    }
+}
+
+/// For how long it would be granted: what was asked for, or the least that somebody approved.
+pub fn shortest(story: &Story) -> SignedDuration {
+    let approvals = story.claims.iter().filter(|claim| claim.kind == ClaimKind::Approve);
+    approvals.filter_map(|claim| claim.length).fold(story.petition.length, SignedDuration::min)
+}
+
+/// `It takes 2 approvals`.
+pub fn takes(needed: usize) -> String {
+    if needed == 1 { "It takes 1 approval".to_owned() } else { format!("It takes {needed} approvals") }
+}
+
+/// What the last of those who approved wrote to it.
+pub fn approving_note(claims: &[Claim]) -> &str {
+    claims.iter().rfind(|claim| claim.kind == ClaimKind::Approve).map_or("", |claim| &claim.note)
+}
+
 /// How far an open petition is: `1 of 2 approvals so far, from Bo.`
 pub fn progress(story: &Story) -> Line {
     let mut makers: Vec<&Person> = Vec::new();
@@ -84,12 +118,16 @@ pub fn progress(story: &Story) -> Line {
             makers.push(&claim.maker);
         }
     }
-    let approvers =
-        list(&makers.iter().map(|maker| name(&maker.email, &story.petition, &story.claims)).collect::<Vec<_>>());
+    let approvers = list(&makers.iter().map(|maker| approver(&maker.email, story)).collect::<Vec<_>>());
+    if let Some(remote) = &story.remote {
+        let who =
+            if makers.is_empty() { Line::default() } else { Line::new("Approved by ").then(&approvers).say("; ") };
+        let the = if makers.is_empty() { "The space “" } else { "the space “" };
+        return who.say(the).text(&remote.space, NAME).say("” decides.");
+    }
     match (story.needed, makers.len()) {
         (0, _) => Line::new("No rule of the policy covers this customer any more, so nobody can approve it."),
-        (1, 0) => Line::new("It takes 1 approval."),
-        (needed, 0) => Line::new(&format!("It takes {needed} approvals.")),
+        (needed, 0) => Line::new(&takes(needed)).say("."),
         (needed, got) if got < needed => {
             Line::new(&format!("{got} of {needed} approvals so far, from ")).then(&approvers).say(".")
         }
@@ -98,19 +136,143 @@ pub fn progress(story: &Story) -> Line {
     }
 }
 
-/// `Asked for 4h, shortened to 2h.`; nothing where it was granted in full.
-pub fn shortened(petition: &Petition, at: Timestamp, until: Timestamp) -> Line {
-    let granted = until.duration_since(at);
-    if granted >= petition.length {
+/// The end that this petition moved when it was granted, or would move if it were now; `None` where it is no extension,
+/// or what it extends was over before.
+pub fn moved_end(story: &Story, now: Timestamp) -> Option<Timestamp> {
+    let old = story.extends.as_ref()?;
+    match &old.state {
+        PetitionState::Granted { until, .. } if *until > now => Some(*until),
+        PetitionState::Closed { why: CloseReason::Replaced { by }, granted, .. } if *by == story.petition.name => {
+            granted.as_ref().map(|grant| grant.until)
+        }
+        PetitionState::Open | PetitionState::Granted { .. } | PetitionState::Closed { .. } => None,
+    }
+}
+
+/// What is asked for: `for access to AcmeCorp (123) for 4h`, `to extend access to AcmeCorp (123) by 2h, from 17:00 to
+/// 19:00`.
+pub fn asked(story: &Story, now: Timestamp) -> Line {
+    let petition = &story.petition;
+    let length = length::show(petition.length);
+    let Some(end) = moved_end(story, now) else {
+        let line = Line::new("for ").then(&access(petition));
+        return match petition.asked_until() {
+            Some(moment) => line.say(" until ").at(moment, DateStyle::Moment),
+            None => line.say(&format!(" for {length}")),
+        };
+    };
+    // A remote space counts lengths from its approval, so there the length is that of all that is left.
+    let new_end = match &story.remote {
+        None => end.saturating_add(petition.length),
+        Some(_) => petition.opened_at.saturating_add(petition.length),
+    };
+    let new_end = new_end.unwrap_or(Timestamp::MAX);
+    let more = length::show(SignedDuration::from_secs(new_end.duration_since(end).as_secs()));
+    let line = Line::new("to extend ").then(&access(petition)).say(&format!(" by {more}, from "));
+    line.at(end, DateStyle::Moment).say(" to ").at(new_end, DateStyle::Moment)
+}
+
+/// What an extension belongs to, and what an extended petition goes on as; nothing for others.
+pub fn linked(story: &Story, now: Timestamp) -> Line {
+    let mut line = Line::default();
+    if let Some(old) = &story.extends {
+        line = match (&story.petition.state, moved_end(story, now)) {
+            (PetitionState::Open, Some(_)) => line.say("It extends petition ").code(old.name.as_str()).say("."),
+            (PetitionState::Open, None) => {
+                let line = line.say("Asked as an extension of petition ").code(old.name.as_str());
+                line.say(", which is over by now: approved, the time counts from then.")
+            }
+            (_, Some(end)) => {
+                let line = line.say("It extended petition ").code(old.name.as_str()).say(", which would have ended ");
+                line.at(end, DateStyle::Moment).say(".")
+            }
+            (_, None) => line.say("Asked as an extension of petition ").code(old.name.as_str()).say("."),
+        };
+    }
+    let Some(new) = &story.extension else { return line };
+    let line = if line.is_empty() { line } else { line.say(" ") };
+    match new.state.granted() {
+        Some(_) if matches!(new.state, PetitionState::Closed { .. }) => {
+            line.say("It went on as petition ").code(new.name.as_str()).say(".")
+        }
+        Some(grant) => {
+            let line = line.say("It goes on as petition ").code(new.name.as_str()).say(", granted until ");
+            line.at(grant.until, DateStyle::Moment).say(".")
+        }
+        None => {
+            let line = line.say(&format!("An extension by {} waits for approval: petition ", length::show(new.length)));
+            line.code(new.name.as_str()).say(".")
+        }
+    }
+}
+
+/// `Bo approved`; where a rule had it approved beforehand, `Rule “x” allows this without a reviewer`.
+pub fn pre_approved(petition: &Petition) -> Option<Line> {
+    petition.extends.as_ref()?.pre_approved?;
+    let rule = petition.rule.as_deref().unwrap_or_default();
+    Some(Line::new("pre-approved by rule “").text(rule, NAME).say("”"))
+}
+
+/// That further people are asked, or will be; nothing where the rule escalates nothing.
+pub fn escalation(petition: &Petition) -> Line {
+    match petition.escalation {
+        Some(Escalation::Planned(at)) => {
+            Line::new("If nobody decides, further reviewers are asked ").at(at, DateStyle::Moment).say(".")
+        }
+        Some(Escalation::Done(at)) => {
+            let line = Line::default().strong("Escalated").say(", ").at(at, DateStyle::Moment);
+            line.say(": further reviewers are asked as well.")
+        }
+        None => Line::default(),
+    }
+}
+
+/// That nobody reads of it, and who can mend that; nothing where somebody does.
+pub fn unreached(story: &Story) -> Line {
+    if !story.unreached {
         return Line::default();
     }
-    Line::new(&format!("Asked for {}, shortened to {}.", length::show(petition.length), length::show(granted)))
+    let line = Line::default().strong("Nobody could be asked:");
+    line.say(" no reviewer can be reached in Slack as things are. Tell whoever runs Latchkey.")
+}
+
+/// `Asked for 4h, shortened to 2h by Bo.`; nothing where it was granted in full.
+pub fn shortened(story: &Story, at: Timestamp, until: Timestamp) -> Line {
+    let petition = &story.petition;
+    // Asked for until a moment, the length is what was left.
+    if petition.asked_until() == Some(until) {
+        return Line::default();
+    }
+    let at = match (moved_end(story, at), &story.remote) {
+        (Some(end), None) => end,
+        (Some(_), Some(_)) => return Line::default(),
+        (None, _) => at,
+    };
+    let granted = until.duration_since(at);
+    let (asked, given) = (length::show(petition.length), length::show(granted));
+    match granted.cmp(&petition.length) {
+        Ordering::Less => {
+            let line = Line::new(&format!("Asked for {asked}, shortened to {given}"));
+            let so = |claim: &&Claim| claim.kind == ClaimKind::Approve && claim.length == Some(granted);
+            let by: Vec<Line> =
+                story.claims.iter().filter(so).map(|claim| name(&claim.maker.email, petition, &story.claims)).collect();
+            // Else it was the rule, which allowed no more.
+            if by.is_empty() { line.say(".") } else { line.say(" by ").then(&list(&by)).say(".") }
+        }
+        Ordering::Equal => Line::default(),
+        Ordering::Greater => Line::new(&format!("Asked for {asked}, approved for {given}.")),
+    }
 }
 
 /// One line for each provisioner: what is known to have reached it.
 pub fn truths(story: &Story, now: Timestamp) -> Line {
+    truths_of(&story.provisionings, now)
+}
+
+/// The same of one access.
+pub fn truths_of(provisionings: &[Provisioning], now: Timestamp) -> Line {
     let mut line = Line::default();
-    for (n, provisioning) in story.provisionings.iter().enumerate() {
+    for (n, provisioning) in provisionings.iter().enumerate() {
         line = line.say(if n == 0 { "" } else { "; " }).text(provisioning.provisioner.as_str(), NAME).say(": ");
         line = line.say(&truth(provisioning, now));
     }
@@ -174,6 +336,7 @@ pub fn closed(petition: &Petition, claims: &[Claim], at: Timestamp, why: &CloseR
         }
         CloseReason::Denied { by: email, .. } => moment(by("Denied", email)).say("."),
         CloseReason::Withdrawn => moment(by("Cancelled", &petition.petitioner.email)).say("."),
+        CloseReason::Dismissed { by: email, .. } => moment(by("Closed", email)).say(", as an administrator."),
         CloseReason::Undecided => {
             moment(Line::default().strong("Closed").say(" undecided, ")).say(": nobody decided in time.")
         }
@@ -182,6 +345,9 @@ pub fn closed(petition: &Petition, claims: &[Claim], at: Timestamp, why: &CloseR
             moment(Line::default().strong("Revoked").say(" by the system that sent the event, ")).say(".")
         }
         CloseReason::Expired => moment(Line::default().strong("Ended").say(", ")).say(": the time was up."),
+        CloseReason::Replaced { .. } => {
+            moment(Line::default().strong("Extended").say(", ")).say(" by a newer petition.")
+        }
         CloseReason::Done => moment(by("Given back", &petition.petitioner.email)).say("."),
     }
 }
@@ -200,6 +366,9 @@ pub fn closed_for_petitioner(petition: &Petition, claims: &[Claim], at: Timestam
             .then(&called(by))
             .say(" before you ask again."),
         CloseReason::Withdrawn => moment(Line::new("You cancelled your petition for ").then(&what).say(", ")),
+        CloseReason::Dismissed { by, .. } => {
+            moment(called(by).say(", an administrator, closed your petition for ").then(&what).say(", "))
+        }
         CloseReason::Undecided => {
             moment(Line::new("Nobody decided your petition for ").then(&what).say(" in time, so it was closed, "))
         }
@@ -211,6 +380,9 @@ pub fn closed_for_petitioner(petition: &Petition, claims: &[Claim], at: Timestam
             .then(&called(by))
             .say(" before you ask again."),
         CloseReason::Expired => moment(Line::new("Your ").then(&what).say(" is over: its time was up, ")),
+        CloseReason::Replaced { .. } => {
+            moment(Line::new("Your ").then(&what).say(" goes on under a newer petition, since "))
+        }
         CloseReason::Done => moment(Line::new("You gave back your ").then(&what).say(", ")),
     }
 }
@@ -218,9 +390,12 @@ pub fn closed_for_petitioner(petition: &Petition, claims: &[Claim], at: Timestam
 /// What a reviewer wrote when they closed it.
 pub fn closing_note(why: &CloseReason) -> &str {
     match why {
-        CloseReason::Denied { note, .. } | CloseReason::Revoked { note, .. } => note,
+        CloseReason::Denied { note, .. } | CloseReason::Dismissed { note, .. } | CloseReason::Revoked { note, .. } => {
+            note
+        }
         CloseReason::Refused { .. }
         | CloseReason::Withdrawn
+        | CloseReason::Replaced { .. }
         | CloseReason::Undecided
         | CloseReason::Expired
         | CloseReason::Done => "",
@@ -235,6 +410,13 @@ pub fn again(petition: &Petition) -> Line {
     Line::default().code(&command)
 }
 
+/// The command that lets it go on.
+pub fn extend(petition: &Petition) -> Line {
+    let role = petition.role.as_ref().map_or_else(String::new, |role| format!(" as {role}"));
+    let customer = parser::one_word(petition.customer.bare());
+    Line::default().code(&format!("/access extend {customer}{role} by 2h"))
+}
+
 /// Whether a granted petition still gives something.
 pub fn is_live(story: &Story, now: Timestamp) -> bool {
     match &story.petition.state {
@@ -246,7 +428,7 @@ pub fn is_live(story: &Story, now: Timestamp) -> bool {
 }
 
 /// `40 s`, `3 min`, `2 h`, `5 days`; never less than nothing.
-fn elapsed(since: Timestamp, now: Timestamp) -> String {
+pub fn elapsed(since: Timestamp, now: Timestamp) -> String {
     let secs = now.duration_since(since).as_secs().max(0);
     match secs {
         0..60 => format!("{secs} s"),

@@ -135,6 +135,7 @@ impl House {
 
     /// Stops, and starts again with another file.
     pub async fn restart_with(&mut self, file: &str) {
+        self.settle().await;
         self.stop().await;
         self.file = file.to_owned();
         self.start().await;

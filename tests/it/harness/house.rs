@@ -14,16 +14,19 @@ use latchkey::{
     },
     domain::{clock::Clock, id::AccessId, person::Email},
     http::auth::Scope,
+    slack::manifest,
     store::{Db, Provisioning, Store},
     workflow::{NewToken, Workflow},
 };
 use serde_json::Value;
+use sqlx::AssertSqlSafe;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     databases::{TestDb, raw_at},
     office::morning,
+    sent::Sent,
 };
 
 pub const CHANNEL: &str = "C0ACCESS";
@@ -83,6 +86,9 @@ pub struct Plan {
     db: TestDb,
     file: String,
     env: Vec<(String, String)>,
+    clock: ManualClock,
+    port: u16,
+    socket_mode: bool,
 }
 
 impl Plan {
@@ -94,6 +100,21 @@ impl Plan {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
+    /// On the clock of another house.
+    pub fn clock(mut self, clock: &ManualClock) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+    /// Listening there, at each start.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+    /// Slack is reached by Socket Mode, and cannot reach it.
+    pub fn socket_mode(mut self) -> Self {
+        self.socket_mode = true;
+        self
+    }
     /// The usual file with other provisioners.
     pub fn provisioners(self, provisioners: &str) -> Self {
         let file = file_with(provisioners);
@@ -102,7 +123,7 @@ impl Plan {
 
     pub async fn build(self) -> House {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let clock = ManualClock::starting_at(morning());
+        let clock = self.clock;
         let production = Production::start(PRODUCTION_SECRET, Arc::new(clock.clone())).await.unwrap();
         let slack = Workspace::start(WorkspaceConfig {
             team_id: "T0ACME".to_owned(),
@@ -118,9 +139,14 @@ impl Plan {
             slack.add_person(Person::new(id, name, &format!("{}@acme.test", name.to_lowercase())));
         }
         slack.add_channel(CHANNEL, "access", &[ANA, BO, CY, DAN], true);
+        let sent = Sent(slack.clone());
         let customers = self.db.another().await;
         raw_at(&customers, CUSTOMERS).await;
+        if self.socket_mode {
+            slack.install(&serde_json::from_str(&manifest::socket_json()).unwrap());
+        }
         let mut house = House {
+            socket_mode: self.socket_mode,
             env: self.env,
             file: self.file,
             customers,
@@ -128,11 +154,13 @@ impl Plan {
             clock,
             slack,
             production,
-            http: reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(),
+            http: reqwest::Client::builder().no_proxy().timeout(3 * PATIENCE).build().unwrap(),
             bot: String::new(),
+            port: self.port,
             running: None,
             workflow: None,
             check_token: String::new(),
+            _sent: sent,
         };
         house.start().await;
         house
@@ -152,22 +180,26 @@ pub struct House {
     pub http: reqwest::Client,
     /// Where the application listens.
     pub bot: String,
+    port: u16,
+    socket_mode: bool,
     running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
     workflow: Option<Workflow>,
     /// A token with the scope `check`.
     pub check_token: String,
+    _sent: Sent,
 }
 
 impl House {
     pub fn plan(db: TestDb) -> Plan {
-        Plan { db, file: FILE.to_owned(), env: Vec::new() }
+        let clock = ManualClock::starting_at(morning());
+        Plan { db, file: FILE.to_owned(), env: Vec::new(), clock, port: 0, socket_mode: false }
     }
 
     pub async fn new(db: TestDb) -> Self {
         Self::plan(db).build().await
     }
 
-    fn config(&self) -> Config {
+    pub fn config(&self) -> Config {
         let url = self.production.url().to_owned();
         let mut env: Vec<(String, String)> = [
             ("DATABASE_URL", self.db.url.clone()),
@@ -179,6 +211,10 @@ impl House {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec();
+        if self.socket_mode {
+            env.retain(|(name, _)| name != "SLACK_SIGNING_SECRET");
+            env.push(("SLACK_APP_TOKEN".to_owned(), self.slack.app_token()));
+        }
         for (name, value) in &self.env {
             env.retain(|(had, _)| had != name);
             env.push((name.clone(), value.clone()));
@@ -198,9 +234,11 @@ impl House {
         let store = self.db.store().await;
         let world = World { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy) };
         let app = App::build(&self.config(), store, world).await.unwrap();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.bot = format!("http://{}", listener.local_addr().unwrap());
-        self.slack.connect(&self.bot);
+        if !self.socket_mode {
+            self.slack.connect(&self.bot);
+        }
         self.workflow = Some(app.workflow().clone());
         self.check_token = token(&app, Scope::Check).await;
         let stop = CancellationToken::new();
@@ -379,38 +417,48 @@ impl House {
         }
     }
 
-    /// Until nothing is due at this instant of the clock and nothing is under way.
+    /// Until nothing is due at this instant of the clock and nothing is under way. A job that a stopping process left
+    /// half-way is found after half a minute of real time.
     pub async fn settle(&self) {
-        let mut patience = Patience::new("the work is done");
+        let mut patience = Patience::lasting("the work is done", 3 * PATIENCE);
         while self.open_work().await > 0 {
             patience.tick().await;
         }
     }
 
     async fn open_work(&self) -> i64 {
-        const SQL: &str = "SELECT
+        /// A sync moves its schedule on before it begins, and so does an upload: while they run, only their job shows it.
+        /// One statement, because what ends one kind of work begins another.
+        fn sql(jobs: &str) -> String {
+            format!(
+                "SELECT
             (SELECT COUNT(*) FROM messages WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM homes WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM reminders WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM replies WHERE attempt IS NOT NULL OR (next_us <= $1 AND NOT EXISTS (
+                SELECT 1 FROM replies AS head WHERE head.message = replies.message AND head.seq < replies.seq
+                    AND head.next_us IS NOT NULL)))
             + (SELECT COUNT(*) FROM provisionings WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM decisions WHERE next_us <= $1 OR attempt IS NOT NULL)
             + (SELECT COUNT(*) FROM leases WHERE ended_us IS NULL AND (expires_us <= $1 OR warn_us <= $1))
             + (SELECT COUNT(*) FROM petitions WHERE state = 'open' AND pending_until_us <= $1)
-            + (SELECT COUNT(*) FROM schedules WHERE next_us <= $1 AND name <> 'sync-running')";
-        /// A sync moves its schedule on before it begins.
-        const SYNCS: [&str; 2] = [
-            "SELECT COUNT(*) FROM Jobs WHERE job_type = 'sync-customers' AND status NOT IN ('Done', 'Killed')",
-            "SELECT COUNT(*) FROM apalis.jobs WHERE job_type = 'sync-customers' AND status NOT IN ('Done', 'Killed')",
-        ];
+            + (SELECT COUNT(*) FROM petitions WHERE escalate_us <= $1)
+            + (SELECT COUNT(*) FROM remote_petitions WHERE next_us <= $1 OR attempt IS NOT NULL)
+            + (SELECT COUNT(*) FROM schedules WHERE next_us <= $1
+                AND name NOT IN ('sync-running', 'upload-running') AND name NOT LIKE 'pull-running:%')
+            + (SELECT COUNT(*) FROM {jobs} WHERE status NOT IN ('Done', 'Killed')
+                AND (job_type IN ('sync-customers', 'upload-customers') OR job_type LIKE 'pull:%'))"
+            )
+        }
         let now = self.now().as_microsecond();
-        let (due, syncs): (i64, i64) = match self.store().db() {
-            Db::Sqlite { read, .. } => (
-                sqlx::query_scalar(SQL).bind(now).fetch_one(read).await.unwrap(),
-                sqlx::query_scalar(SYNCS[0]).fetch_one(read).await.unwrap(),
-            ),
-            Db::Postgres(pool) => (
-                sqlx::query_scalar(SQL).bind(now).fetch_one(pool).await.unwrap(),
-                sqlx::query_scalar(SYNCS[1]).fetch_one(pool).await.unwrap(),
-            ),
-        };
-        due + syncs
+        match self.store().db() {
+            Db::Sqlite { read, .. } => {
+                sqlx::query_scalar(AssertSqlSafe(sql("Jobs"))).bind(now).fetch_one(read).await.unwrap()
+            }
+            Db::Postgres(pool) => {
+                sqlx::query_scalar(AssertSqlSafe(sql("apalis.jobs"))).bind(now).fetch_one(pool).await.unwrap()
+            }
+        }
     }
 
     /// The end of every story: nothing is left to do, Slack would have taken everything, the record is unbroken.

@@ -23,7 +23,7 @@ use latchkey::{
     },
     policy::{Access, PersonFacts, Policy, Requirement, Rule, Who},
     store::Store,
-    workflow::{Actor, Ask, Opened, Review, Reviewed, Target, Truth, Workflow},
+    workflow::{Actor, Ask, Kinds, Opened, Repeat, Review, Reviewed, Subject, Target, Truth, Wish, Workflow},
 };
 
 use super::databases::TestDb;
@@ -88,11 +88,15 @@ pub fn policy(needed: usize) -> Policy {
         name: "everyone".to_owned(),
         matches: None,
         petitioners: None,
+        for_others: Vec::new(),
         max_duration: None,
         require: vec![Requirement { reviewers: vec![Who::Group("leads".to_owned())], count: needed }],
         notify: vec!["C0ACCESS".to_owned()],
         dm: true,
         self_approval: None,
+        extend_without_approval: None,
+        escalate: None,
+        sensitive: false,
     };
     Policy {
         access: Access {
@@ -127,7 +131,7 @@ impl Office {
     pub async fn with(db: &TestDb, policy: Policy) -> Self {
         let store = db.store().await;
         let clock = ManualClock::starting_at(morning());
-        let target = Target { name: Self::production(), matches: Labels::new() };
+        let target = Target { name: Self::production(), kinds: Kinds::customers(), matches: Labels::new() };
         let workflow = Workflow::new(
             store.clone(),
             Arc::new(policy),
@@ -152,10 +156,15 @@ impl Office {
         let number = ASKED.fetch_add(1, Ordering::Relaxed);
         Ask {
             petitioner: actor(who),
-            customer: customer(customer_id),
+            filed_by: email(who),
+            for_other: None,
+            subject: Subject::Customer(customer(customer_id)),
             role: None,
-            length: Some(length),
+            length: Wish::For(length),
+            until: None,
             reason: format!("debug BUG-{number}"),
+            labels: Default::default(),
+            repeat: Repeat::SameWords,
             slack_groups: BTreeMap::new(),
             signature: None,
             via: Via::Slack,
@@ -174,7 +183,10 @@ impl Office {
         Review {
             petition: petition.clone(),
             maker: actor(who),
+            delegate: None,
             note: String::new(),
+            length: None,
+            labels: Default::default(),
             known: ["bo", "cy", "dan"].map(|name| actor(name).facts).to_vec(),
             signature: None,
             via: Via::Slack,

@@ -2,7 +2,10 @@
 
 mod commands;
 mod crashes;
+mod doctor;
 mod operators;
+mod petitions;
 mod replicas;
 mod serving;
 mod site;
+mod socket;

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use super::site::{BOT_TOKEN, LONG, Site, provisioner, until};
 use crate::harness::{
+    acts::FORM,
     databases::TestDb,
     events::Event,
+    fixtures::{Door, Fixture},
     house::{ANA, BO, CY, PRODUCTION_SECRET, SLACK_SECRET, WEBHOOK_SECRET},
 };
 
@@ -64,6 +66,40 @@ both_databases! {
             assert!(text.contains(name), "no {name}");
         }
         assert!(!text.contains("acme.test"), "e-mails are nobody's metric");
+        server.stop().await;
+    }
+
+    /// Slack adds kinds of payload without asking. Each of them is counted, and no other.
+    async fn what_slack_sends_and_nobody_knows_is_counted(db: TestDb) {
+        const ACTIONS: [&str; 8] = ["approve", "deny", "revoke", "done", "withdraw", "extend", "request", "ask-again"];
+        let unknown = |door, value: &Value| match (door, value["type"].as_str()) {
+            (Door::Commands, _) => usize::from(value["ssl_check"].is_null() && value["user_id"].is_null()),
+            (Door::Interactions, Some("block_actions")) => {
+                let ids = value["actions"].as_array().unwrap().iter().map(|action| action["action_id"].as_str().unwrap());
+                ids.filter(|id| !ACTIONS.contains(id)).count()
+            }
+            (Door::Interactions, Some("view_submission")) => usize::from(value["view"]["callback_id"] == "of-a-later-version"),
+            (Door::Interactions, Some("view_closed")) => 0,
+            (Door::Events, Some("url_verification" | "app_rate_limited")) => 0,
+            (Door::Events, Some("event_callback")) => {
+                usize::from(!["app_home_opened", "message"].contains(&value["event"]["type"].as_str().unwrap_or_default()))
+            }
+            (Door::Interactions | Door::Events, _) => 1,
+            (Door::Options, _) => unreachable!("whatever is looked for, nothing that is found is an answer"),
+        };
+        let site = Site::new(db).await;
+        let (server, url) = site.serve().await;
+        let counted = async || site.metric(&url, "latchkey_slack_unknown_payloads_total").await.unwrap_or_default();
+        let mut expected = 0;
+        for door in [Door::Commands, Door::Interactions, Door::Events] {
+            for Fixture { name, value } in door.fixtures(&site.slack) {
+                let answer = site.slack.send_raw(door.path(), FORM, door.body(&value)).await;
+                assert_eq!(answer.status, 200, "{door:?} {name}");
+                expected += unknown(door, &value);
+                assert_eq!(counted().await, expected as f64, "{door:?} {name}");
+            }
+        }
+        assert!(expected > 50, "{expected}");
         server.stop().await;
     }
 

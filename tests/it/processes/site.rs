@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use crate::harness::{
     databases::{TestDb, raw_at},
     house::{ANA, BO, CHANNEL, CUSTOMERS, CY, PRODUCTION_SECRET, Patience, SLACK_SECRET, WEBHOOK_SECRET, file_with},
+    sent::Sent,
 };
 
 /// Looks again and again, for what happens in another process; not for ever.
@@ -48,6 +49,7 @@ pub struct Site {
     pub customers: String,
     pub http: reqwest::Client,
     env: BTreeMap<String, String>,
+    _sent: Sent,
 }
 
 impl Site {
@@ -71,7 +73,8 @@ impl Site {
         let folder = tempfile::Builder::new().prefix("latchkey-site-").tempdir().unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
-        let mut site = Self { folder, db, slack, production, customers, http, env: BTreeMap::new() };
+        let sent = Sent(slack.clone());
+        let mut site = Self { folder, db, slack, production, customers, http, env: BTreeMap::new(), _sent: sent };
         for (name, value) in [
             ("DATABASE_URL", site.db.url.clone()),
             ("LISTEN", "127.0.0.1:0".to_owned()),
@@ -117,9 +120,15 @@ impl Site {
 
     /// Runs a command to its end; what it printed and how it ended.
     pub async fn run(&self, words: &[&str]) -> Done {
+        self.run_with(&[], words).await
+    }
+
+    /// The same with these variables besides.
+    pub async fn run_with(&self, vars: &[(&str, &str)], words: &[&str]) -> Done {
         let log = self.folder.path().join(format!("run-{}", uuid()));
         let (out, err) = (log.with_extension("out"), log.with_extension("err"));
         let mut command = self.command(words);
+        command.envs(vars.iter().copied());
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut process = Process { child: command.spawn().unwrap(), log: err.clone() };
         let status = process.ended(LONG).await;
@@ -151,7 +160,11 @@ impl Site {
 
     /// A token as an operator makes it.
     pub async fn token(&self, scope: &str) -> String {
-        let made = self.run(&["token", "create", "--email", "ops@acme.test", "--scope", scope]).await;
+        self.token_of("ops@acme.test", scope).await
+    }
+
+    pub async fn token_of(&self, email: &str, scope: &str) -> String {
+        let made = self.run(&["token", "create", "--email", email, "--scope", scope]).await;
         assert_eq!(made.code, Some(0), "{made:?}");
         made.out.trim().to_owned()
     }

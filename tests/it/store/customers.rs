@@ -5,8 +5,9 @@ use latchkey::{
         customer::{Customer, Labels, name_key},
         id::CustomerId,
     },
-    store::{CustomerLookup, RemovedCustomers, StagedCustomer, Store},
+    store::{CustomerLookup, Db, RemovedCustomers, StagedCustomer, Store, statements},
 };
+use sqlx::AssertSqlSafe;
 
 use super::commit;
 use crate::harness::{databases::TestDb, office::morning};
@@ -36,7 +37,7 @@ async fn apply(store: &Store) -> Vec<u64> {
 
 async fn hashes(store: &Store) -> Vec<(String, i64, bool)> {
     let mut all = Vec::new();
-    store.each_customer_hash(|id, hash, gone| all.push((id.to_owned(), hash, gone))).await.unwrap();
+    store.each_customer_hash(|row| all.push((row.id.clone(), row.row_hash, row.gone))).await.unwrap();
     all.sort();
     all
 }
@@ -113,5 +114,66 @@ both_databases! {
         let names: Vec<(&str, &str)> = names.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
         offer(&store, &names).await;
         assert!(matches!(store.look_up_customer("acme").await.unwrap(), CustomerLookup::Nobody(like) if like.len() == 5));
+    }
+
+    async fn customers_of_nearly_the_same_name_are_known(db: TestDb) {
+        let store = db.store().await;
+        offer(&store, &[
+            ("123", "AcmeCorp"), ("124", "Acme Corp Labs"), ("125", "ACME-Corp."), ("126", "Acme"), ("127", "Acne Corp"),
+            ("128", "Ac"), ("129", "Acme Corp Laboratories of Europe"), ("130", "Éclair"), ("131", "éclair & Co"), ("132", "A"),
+            ("133", "ac."), ("134", "--"), ("135", "Acme Corp Lost"),
+        ]).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.remove_customers(&RemovedCustomers(vec!["135".to_owned()]), morning()).await.unwrap();
+        commit(tx).await;
+        let alike = async |id: &str, name: &str| {
+            let found = store.customers_alike(&customer(id, name), 3).await.unwrap();
+            found.into_iter().map(|customer| customer.id.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(alike("123", "AcmeCorp").await, ["125", "124", "126"], "the nearest three, without itself");
+        assert_eq!(alike("126", "Acme").await, ["123", "125", "124"]);
+        assert_eq!(alike("124", "Acme Corp Labs").await, ["123", "125", "126"], "those with which it begins");
+        assert_eq!(alike("130", "Éclair").await, ["131"]);
+        assert_eq!(alike("128", "Ac").await, ["133"], "of a short name only the same");
+        assert_eq!(alike("900", "Umbrella").await, [""; 0]);
+        assert_eq!(alike("134", "--").await, [""; 0]);
+    }
+
+    /// Among a million nobody waits for it: the database finds them by its index.
+    async fn nearly_the_same_name_is_found_by_an_index(db: TestDb) {
+        let store = db.store().await;
+        let rows = 20_000;
+        for batch in 0..4 {
+            let staged: Vec<StagedCustomer> =
+                (0..rows / 4).map(|n| staged(&format!("{batch}-{n}"), &format!("Company {batch} {n}"), 1)).collect();
+            store.stage_customers(&staged).await.unwrap();
+            let mut tx = store.begin().await.unwrap();
+            tx.apply_stage(morning(), rows).await.unwrap();
+            commit(tx).await;
+        }
+        let key = name_key("Company 2 17");
+        let keys = serde_json::json!([key, "company", "companyx"]).to_string();
+        for (like, first) in [("ORDER BY name_key", key.as_str()), ("ORDER BY length(name_key)", &keys)] {
+            let (_, all) = statements().into_iter().find(|(table, _)| *table == "customers").unwrap();
+            let sql = all.iter().rfind(|sql| sql.sqlite.contains(like)).unwrap();
+            let beyond = format!("{key}{}", char::MAX);
+            let plan: Vec<String> = match store.db() {
+                Db::Sqlite { read, .. } => {
+                    let query = sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.sqlite))).bind(first);
+                    let query = if like.contains("length") { query.bind(4) } else { query.bind(&beyond).bind(4) };
+                    let rows: Vec<(i64, i64, i64, String)> = query.fetch_all(read).await.unwrap();
+                    rows.into_iter().map(|row| row.3).collect()
+                }
+                Db::Postgres(pool) => {
+                    sqlx::raw_sql("ANALYZE customers").execute(pool).await.unwrap();
+                    let query = sqlx::query_scalar(AssertSqlSafe(format!("EXPLAIN {}", sql.postgres))).bind(first);
+                    let query = if like.contains("length") { query.bind(4_i64) } else { query.bind(&beyond).bind(4_i64) };
+                    query.fetch_all(pool).await.unwrap()
+                }
+            };
+            let plan = plan.join("\n");
+            assert!(plan.contains("customers_by_key"), "{plan}");
+            assert!(!plan.contains("Seq Scan on customers") && !plan.contains("SCAN customers"), "{plan}");
+        }
     }
 }

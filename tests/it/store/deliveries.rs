@@ -222,6 +222,8 @@ both_databases! {
             undelivered_grants: 1,
             undelivered_revokes: 2,
             oldest_revoke: Some(morning() + minutes(5)),
+            untold: 0,
+            oldest_untold: None,
             unsent_messages: 0,
         };
         assert_eq!(store.backlog(morning()).await.unwrap(), wanted);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use latchkey::{
     domain::id::{MessageId, PetitionName},
-    store::{Dest, Message, NewMessage, Origin, Purpose, Sent, Store, StoreError},
+    store::{Dest, Message, NewMessage, Origin, Purpose, Sent, Store, StoreError, Trace},
 };
 
 use super::{access, anas, commit, fresh, insert_lease, insert_petition, lease, petition};
@@ -105,7 +105,7 @@ both_databases! {
         insert_petition(&store, &petition("p1")).await;
         insert(&store, &name, Purpose::Card, channel()).await;
         let claimed = claim(&store, morning(), "a1").await;
-        let later = Sent::Later { at: morning() + minutes(5), error: "ratelimited".to_owned() };
+        let later = Sent::Later { at: morning() + minutes(5), error: "ratelimited".to_owned(), trace: Trace::Nothing };
         store.record_sent(&claimed[0], "a0", morning(), &later).await.unwrap();
         assert!(claim(&store, morning(), "a2").await.is_empty(), "an attempt that is not current says nothing");
         store.record_sent(&claimed[0], "a1", morning(), &later).await.unwrap();
@@ -196,5 +196,29 @@ both_databases! {
             assert!(matches!(&result, Err(StoreError::Inconsistent { table: "messages", .. })), "{result:?}");
             raw(&store, "DELETE FROM messages").await;
         }
+    }
+
+    /// Whoever claims a message knows whether an earlier attempt may have posted it, until that is settled.
+    async fn a_claim_knows_of_a_post_that_nobody_knows_of(db: TestDb) {
+        let store = db.store().await;
+        let name = petition("p1").name;
+        insert_petition(&store, &petition("p1")).await;
+        insert(&store, &name, Purpose::Card, channel()).await;
+        let at = |n| morning() + minutes(n);
+        let first = claim(&store, at(0), "a0").await;
+        assert_eq!(first[0].tried, None);
+        // Its holder died; then the answer was lost, and a change sets the attempts back.
+        assert_eq!(claim(&store, at(5), "a1").await[0].tried, Some(at(0)));
+        let later = |trace| Sent::Later { at: at(6), error: "no answer".to_owned(), trace };
+        store.record_sent(&first[0], "a1", at(5), &later(Trace::MayStand)).await.unwrap();
+        touch(&store, &name, at(5)).await;
+        assert_eq!(claim(&store, at(6), "a2").await[0].tried, Some(at(0)));
+        // Slack says that it is not there, and refuses it.
+        store.record_sent(&first[0], "a2", at(6), &later(Trace::Nothing)).await.unwrap();
+        assert_eq!(claim(&store, at(7), "a3").await[0].tried, None);
+        store.record_sent(&first[0], "a3", at(7), &Sent::Shown { posted: posted() }).await.unwrap();
+        touch(&store, &name, at(8)).await;
+        claim(&store, at(8), "a4").await;
+        assert_eq!(claim(&store, at(20), "a5").await[0].tried, None, "it stands, and that is known");
     }
 }

@@ -2,11 +2,14 @@
 
 mod bookkeeping;
 mod customers;
+mod decisions;
 mod deliveries;
+mod homes;
 mod leases;
 mod messages;
 mod petitions;
 mod record;
+mod remote;
 mod schema;
 
 use jiff::Timestamp;
@@ -48,8 +51,12 @@ fn petition(name: &str) -> Petition {
         reason: "debug BUG-482".to_owned(),
         length: hours(4),
         rule: Some("everyone".to_owned()),
+        labels: Default::default(),
+        resource: None,
+        extends: None,
         opened_at: morning(),
         pending_until: morning() + hours(24),
+        escalation: None,
         state: PetitionState::Open,
         version: 1,
     }
@@ -61,7 +68,7 @@ async fn commit(tx: Tx) {
 
 async fn insert_petition(store: &Store, petition: &Petition) {
     let mut tx = store.begin().await.unwrap();
-    tx.insert_petition(petition, petition.name.as_str()).await.unwrap();
+    tx.insert_petition(petition, petition.name.as_str(), None).await.unwrap();
     commit(tx).await;
 }
 

@@ -3,8 +3,9 @@
 use latchkey::{
     audit::{AuditEntry, AuditEvent, Via},
     domain::{
-        id::{ClaimId, PetitionName, Role, SlackUserId},
-        petition::{Claim, ClaimKind, CloseReason, Petition, PetitionState},
+        id::{ClaimId, CustomerId, PetitionName, Role, SlackUserId},
+        petition::{Claim, ClaimKind, CloseReason, Grant, Petition, PetitionState},
+        resource::Resource,
     },
     store::{Store, StoreError},
 };
@@ -29,7 +30,10 @@ fn claim(id: &str, kind: ClaimKind, maker: &str) -> Claim {
         petition: PetitionName::new("p1"),
         kind,
         maker: person(maker),
+        delegate: Some(email("dan")),
         note: "go ahead".to_owned(),
+        length: Some(hours(2)),
+        labels: [("indent.com/workflow/origin/id".to_owned(), "wf-1".to_owned())].into(),
         at: morning() + minutes(1),
     }
 }
@@ -43,6 +47,9 @@ both_databases! {
         odd.petitioner.slack = None;
         odd.petitioner.name = "Ana “Ünï” 顧客 'quoted'".to_owned();
         odd.filed_by = email("dan");
+        odd.labels = [("indent.com/app", "“x”"), ("a/b", "")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        odd.customer = CustomerId::of_kind("action", "approval+1/2 %");
+        odd.resource = Some(Resource { kind: "action".to_owned(), id: "approval+1/2 %".to_owned(), ..Resource::default() });
         odd.reason = "line one\nline two; DROP TABLE petitions --".to_owned();
         for wanted in [odd, petition("p2")] {
             insert_petition(&store, &wanted).await;
@@ -67,7 +74,7 @@ both_databases! {
         let mut granted = petition("p1");
         granted.state = PetitionState::Granted { at: morning(), by: vec![email("bo")], until: morning() + hours(1) };
         let mut tx = store.begin().await.unwrap();
-        let result = tx.insert_petition(&granted, "p1").await;
+        let result = tx.insert_petition(&granted, "p1", None).await;
         assert!(matches!(result, Err(StoreError::Inconsistent { table: "petitions", .. })), "{result:?}");
     }
 
@@ -75,7 +82,7 @@ both_databases! {
         let store = db.store().await;
         insert_petition(&store, &petition("p1")).await;
         let mut tx = store.begin().await.unwrap();
-        let result = tx.insert_petition(&petition("p1"), "p1").await;
+        let result = tx.insert_petition(&petition("p1"), "p1", None).await;
         assert!(matches!(result, Err(StoreError::Conflict)), "{result:?}");
     }
 
@@ -84,15 +91,18 @@ both_databases! {
         let (at, until) = (morning(), morning() + hours(4));
         let by = || email("bo");
         let granted = PetitionState::Granted { at, by: vec![by(), email("cy")], until };
+        let grant = || Some(Grant { at, by: vec![by(), email("cy")], until });
         let closed = |why, granted| PetitionState::Closed { at: until, why, granted };
         let note = || "wrong\ncustomer".to_owned();
         for (number, states) in [
-            vec![granted.clone(), closed(CloseReason::Expired, Some(at))],
-            vec![granted.clone(), closed(CloseReason::Done, Some(at))],
-            vec![granted, closed(CloseReason::Revoked { by: Some(by()), note: note() }, Some(at))],
+            vec![granted.clone(), closed(CloseReason::Expired, grant())],
+            vec![granted.clone(), closed(CloseReason::Done, grant())],
+            vec![granted.clone(), closed(CloseReason::Replaced { by: PetitionName::new("p9") }, grant())],
+            vec![granted, closed(CloseReason::Revoked { by: Some(by()), note: note() }, grant())],
             vec![closed(CloseReason::Denied { by: by(), note: note() }, None)],
             vec![closed(CloseReason::Withdrawn, None)],
             vec![closed(CloseReason::Undecided, None)],
+            vec![closed(CloseReason::Dismissed { by: by(), note: note() }, None)],
         ]
         .into_iter()
         .enumerate()
@@ -144,7 +154,7 @@ both_databases! {
         let mut tx = store.begin().await.unwrap();
         let before = morning() - minutes(1);
         assert_eq!(tx.same_petition("words", before).await.unwrap(), None);
-        tx.insert_petition(&petition("p1"), "words").await.unwrap();
+        tx.insert_petition(&petition("p1"), "words", None).await.unwrap();
         assert_eq!(tx.same_petition("words", before).await.unwrap().unwrap().name, petition("p1").name);
         assert_eq!(tx.same_petition("other words", before).await.unwrap(), None);
         assert_eq!(tx.same_petition("words", morning()).await.unwrap(), None, "opened at that instant, not after it");
@@ -165,7 +175,7 @@ both_databases! {
                     if tx.same_petition("words", morning() - minutes(1)).await.unwrap().is_some() {
                         return 0;
                     }
-                    tx.insert_petition(&petition(&format!("p{number}")), "words").await.unwrap();
+                    tx.insert_petition(&petition(&format!("p{number}")), "words", None).await.unwrap();
                     commit(tx).await;
                     1
                 })
@@ -235,7 +245,7 @@ both_databases! {
         let store = db.store().await;
         let entry = AuditEntry::new(morning(), AuditEvent::PetitionOpened, "ana@acme.test", Via::Slack).petition("p1");
         let mut tx = store.begin().await.unwrap();
-        tx.insert_petition(&petition("p1"), "p1").await.unwrap();
+        tx.insert_petition(&petition("p1"), "p1", None).await.unwrap();
         let broken = AuditEntry { actor: "nul \0 in a text".to_owned(), ..entry.clone() };
         let result = tx.commit(&[entry.clone(), broken]).await;
         let there = store.petition(&petition("p1").name).await.unwrap().is_some();

@@ -14,8 +14,10 @@ async fn columns(store: &Store) -> BTreeMap<(String, String), bool> {
         JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'";
     const POSTGRES: &str = "SELECT table_name::text, column_name::text, is_nullable = 'YES'
         FROM information_schema.columns WHERE table_schema = 'public'";
-    // The job queue keeps its own tables, differently on each.
-    let ours = |table: &str| !table.starts_with('_') && table != "Jobs" && table != "Workers";
+    // The job queue keeps its own tables, differently on each; what SQLite finds parts of names in is an index elsewhere.
+    let ours = |table: &str| {
+        !table.starts_with('_') && table != "Jobs" && table != "Workers" && !table.starts_with("customer_parts")
+    };
     let rows: Vec<(String, String, bool)> = match store.db() {
         Db::Sqlite { read, .. } => sqlx::query_as(SQLITE).fetch_all(read).await.unwrap(),
         Db::Postgres(pool) => sqlx::query_as(POSTGRES).fetch_all(pool).await.unwrap(),
@@ -91,7 +93,11 @@ both_databases! {
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(migrations_missing(&empty).await.unwrap(), ["0001_latchkey"]);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
+        let name = |file: std::fs::DirEntry| file.path().file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut files: Vec<String> = std::fs::read_dir(folder).unwrap().map(|file| name(file.unwrap())).collect();
+        files.sort();
+        assert_eq!(migrations_missing(&empty).await.unwrap(), files);
         empty.migrate().await.unwrap();
         empty.check_schema().await.unwrap();
     }
@@ -108,7 +114,7 @@ both_databases! {
     async fn what_was_not_committed_never_was(db: TestDb) {
         let store = db.store().await;
         let mut tx = store.begin().await.unwrap();
-        tx.insert_petition(&petition("p1"), "p1").await.unwrap();
+        tx.insert_petition(&petition("p1"), "p1", None).await.unwrap();
         drop(tx);
         assert_eq!(store.petition(&petition("p1").name).await.unwrap(), None);
         insert_petition(&store, &petition("p1")).await;

@@ -91,7 +91,7 @@ both_databases! {
         assert_eq!(house.send(&signed).await, first);
         assert_eq!(join_all((0..4).map(|_| house.send(&signed))).await, vec![first; 4]);
         house.settle().await;
-        house.expect_record(&["petition.opened", "petition.withdrawn"]).await;
+        house.expect_record(&["petition.opened", "claim.made", "petition.withdrawn"]).await;
         house.advance(minutes(4)).await;
         assert_eq!(house.send(&signed).await, (401, String::new()), "too old to be believed");
         house.finish().await;

@@ -14,13 +14,13 @@ use crate::harness::{
 
 /// A way to take the database away and to give it back: on SQLite another process that writes and does not end, on
 /// PostgreSQL a wire that is cut.
-enum Away {
+pub(super) enum Away {
     Sqlite { url: String, holder: Option<SqliteConnection> },
     Postgres(Proxy),
 }
 
 impl Away {
-    async fn prepare(db: TestDb) -> (Self, TestDb) {
+    pub(super) async fn prepare(db: TestDb) -> (Self, TestDb) {
         match db.kind {
             Kind::Sqlite => (Self::Sqlite { url: db.url.clone(), holder: None }, db),
             Kind::Postgres => {
@@ -31,7 +31,7 @@ impl Away {
         }
     }
 
-    async fn take(&mut self) {
+    pub(super) async fn take(&mut self) {
         match self {
             Self::Sqlite { url, holder } => {
                 let mut conn = SqliteConnection::connect(url).await.unwrap();
@@ -42,7 +42,7 @@ impl Away {
         }
     }
 
-    async fn give_back(&mut self) {
+    pub(super) async fn give_back(&mut self) {
         match self {
             Self::Sqlite { holder, .. } => {
                 let mut conn = holder.take().unwrap();
@@ -98,6 +98,31 @@ both_databases! {
         assert!(house.allows("ana", "123").await || house.allows("ana", "200").await);
         let opened = house.record().await.iter().filter(|word| *word == "petition.opened").count();
         assert_eq!(opened, 2, "the command that was not stored left nothing");
+        house.finish().await;
+    }
+
+    /// So are those who typed a word: nothing was ended, and nothing is shown that cannot be known.
+    async fn words_are_answered_honestly(db: TestDb) {
+        let (mut away, db) = Away::prepare(db).await;
+        let house = House::new(db).await;
+        house.granted().await;
+        away.take().await;
+        for (user, text) in [(ANA, "done 123"), (BO, "revoke 123")] {
+            assert_not_stored(&house.types(user, text).await);
+        }
+        if !away.is_readable() {
+            for (user, text) in [(ANA, "list"), (BO, "pending"), (BO, "who 123"), (ANA, "lst")] {
+                assert_not_stored(&house.types(user, text).await);
+            }
+        }
+        away.give_back().await;
+        let mut patience = Patience::new("the database is back");
+        while ready(&house).await.0 != 200 {
+            patience.tick().await;
+        }
+        assert!(house.allows("ana", "123").await, "what was not stored did not happen");
+        let said = house.types(ANA, "done 123").await.text();
+        assert!(said.contains("You gave back"), "{said}");
         house.finish().await;
     }
 
@@ -158,7 +183,7 @@ both_databases! {
         let (status, body) = ready(&house).await;
         assert_eq!((status, &body["status"], &body["database"]), (200, &json!("ready"), &json!("ok")));
         let workers: Vec<&str> = body["workers"].as_object().unwrap().keys().map(String::as_str).collect();
-        let lanes = ["expire-leases", "grant:production", "notify", "revoke:production", "scan", "sync-customers", "tidy", "warn-holders"];
+        let lanes = ["escalate-petitions", "expire-leases", "grant:production", "notify", "publish-homes", "remind", "reply", "revoke:production", "scan", "sync-customers", "tidy", "warn-holders"];
         assert_eq!(workers, lanes);
         house.settle().await;
         away.take().await;

@@ -146,7 +146,7 @@ both_databases! {
         assert!(house.hears_on(BO, &card, "Approve").await.contains("already cancelled"));
         assert!(house.hears_on(ANA, &message, "Cancel request").await.contains("already cancelled"));
         assert!(!house.allows("ana", "123").await);
-        house.expect_record(&["petition.opened", "petition.withdrawn"]).await;
+        house.expect_record(&["petition.opened", "claim.made", "petition.withdrawn"]).await;
         house.finish().await;
     }
 

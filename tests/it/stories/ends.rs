@@ -29,7 +29,7 @@ async fn end(house: &House) -> Timestamp {
     body["expires_at"].as_str().unwrap_or_else(|| panic!("{body}")).parse().unwrap()
 }
 
-const WARNING: &str = "ask again now";
+const WARNING: &str = "press Extend";
 
 both_databases! {
     async fn the_holder_is_warned_once_and_told_of_the_end_once(db: TestDb) {
@@ -48,7 +48,7 @@ both_databases! {
         assert!(!house.allows("ana", "123").await);
         assert_eq!(replies(&house, "is over"), 1, "{}", house.reads(ANA));
         house.advance(hours(2)).await;
-        assert_eq!((replies(&house, WARNING), replies(&house, "is over")), (1, 1));
+        assert_eq!((replies(&house, WARNING), replies(&house, "You were warned"), replies(&house, "is over")), (0, 1, 1));
         assert!(house.reads(CHANNEL).contains("the time was up"), "{}", house.reads(CHANNEL));
         house.finish().await;
     }

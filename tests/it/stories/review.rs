@@ -39,7 +39,7 @@ both_databases! {
         let applied = house.production.applied();
         assert_eq!(applied.iter().map(|one| one.kind()).collect::<Vec<_>>(), ["access/grant", "access/revoke"]);
         assert!(!house.production.allows("ana@acme.test", "123"));
-        assert!(house.with_button(ANA, "I'm done").is_none());
+        assert!(house.with_button(ANA, "I'm done").is_none(), "{}", house.reads(ANA));
         house.finish().await;
     }
 

@@ -60,20 +60,6 @@ both_databases! {
         house.finish().await;
     }
 
-    /// The one case in which nobody can tell: the post was made and the answer lost. One more, never many.
-    async fn a_lost_answer_gives_at_most_one_copy(db: TestDb) {
-        let house = House::new(db).await;
-        house.slack.fault(Some(POST), 1, Fault::Lost);
-        house.asked().await;
-        house.advance(minutes(10)).await;
-        let places = [BO, CY, CHANNEL, ANA];
-        let all: usize = places.iter().map(|place| house.slack.messages(place).len()).sum();
-        assert_eq!(all, 5, "{:#?}", places.map(|place| house.reads(place)));
-        house.press_in(BO, CHANNEL, "Approve").await;
-        assert!(house.allows("ana", "123").await);
-        house.finish().await;
-    }
-
     async fn slacks_retry_after_is_kept_to(db: TestDb) {
         let house = House::new(db).await;
         let started = Instant::now();

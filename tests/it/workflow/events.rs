@@ -84,6 +84,7 @@ fn event(mode: Mode, word: &Word, customer: &str, base: Timestamp) -> IncomingEv
         at: base + minutes(word.rank),
         end: word.end.filter(|_| !word.revoke).map(|end| base + hours(end)),
         petition: (mode != Mode::Time).then(|| format!("{customer}/{petition}")),
+        own_petition: None,
         version: (mode == Mode::Version).then_some(word.rank),
         actor: "dan@acme.test".to_owned(),
         reason: "debug BUG-482".to_owned(),

@@ -84,6 +84,7 @@ both_databases! {
             at: morning(),
             end: Some(morning() + hours(1)),
             petition: None,
+            own_petition: None,
             version: Some(1),
             actor: "bo@acme.test".to_owned(),
             reason: String::new(),

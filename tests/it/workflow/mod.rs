@@ -2,6 +2,7 @@
 
 mod events;
 mod expiry;
+mod extend;
 mod petitions;
 mod replays;
 mod sync;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use latchkey::{
-    audit::Via,
     domain::{
         event::Wanted,
         id::SlackUserId,
         lease::EndCause,
-        petition::{ClaimKind, CloseReason, Petition, PetitionState},
+        petition::{ClaimKind, CloseReason, Grant, Petition, PetitionState},
     },
     policy::Policy,
     store::Provisioning,
@@ -17,7 +16,7 @@ use latchkey::{
 
 use crate::harness::{
     databases::TestDb,
-    office::{Office, actor, email, hours, minutes, morning, policy},
+    office::{Office, email, hours, minutes, morning, policy},
 };
 
 /// Ana is a reviewer too.
@@ -61,7 +60,7 @@ both_databases! {
         office.clock.advance(hours(4));
         assert!(!office.may("ana", "123").await, "over at its end, though nobody has ended it yet");
         office.expire().await;
-        let closed = PetitionState::Closed { at: end, why: CloseReason::Expired, granted: Some(morning() + hours(1)) };
+        let closed = PetitionState::Closed { at: end, why: CloseReason::Expired, granted: Some(Grant { at: morning() + hours(1), by: vec![email("bo")], until: end }) };
         assert_eq!(state(&office, &petition).await, closed);
         let news = told(&office, &petition).await;
         assert_eq!((news.wanted, news.wanted_version, news.event.actor.as_str()), (Wanted::Revoke, 2, "system"));
@@ -94,19 +93,19 @@ both_databases! {
         let office = Office::new(&db).await;
         let (short, _) = office.grant("ana", "123", hours(2)).await;
         let (long, _) = office.grant("ana", "123", hours(4)).await;
-        let result = office.workflow.give_back(&long.name, &actor("bo"), None, Via::Slack).await;
+        let result = office.workflow.give_back(&office.review(&long.name, "bo")).await;
         assert!(matches!(result, Err(Error::Forbidden(_))), "only its holder: {result:?}");
-        office.workflow.give_back(&long.name, &actor("ana"), None, Via::Slack).await.unwrap();
+        office.workflow.give_back(&office.review(&long.name, "ana")).await.unwrap();
         let news = told(&office, &short).await;
         assert_eq!((news.wanted, news.wanted_version), (Wanted::Grant, 3));
         assert_eq!((news.event.expires_at, news.event.petition.as_str()), (morning() + hours(2), short.name.as_str()));
         assert!(office.may("ana", "123").await);
         office.clock.advance(minutes(1));
-        office.workflow.give_back(&short.name, &actor("ana"), None, Via::Slack).await.unwrap();
+        office.workflow.give_back(&office.review(&short.name, "ana")).await.unwrap();
         assert!(!office.may("ana", "123").await);
         let news = told(&office, &short).await;
         assert_eq!((news.wanted, news.event.petition.as_str()), (Wanted::Revoke, short.name.as_str()));
-        let again = office.workflow.give_back(&short.name, &actor("ana"), None, Via::Slack).await;
+        let again = office.workflow.give_back(&office.review(&short.name, "ana")).await;
         assert!(matches!(again, Err(Error::WrongState(_))), "{again:?}");
     }
 
@@ -135,7 +134,7 @@ both_databases! {
         assert!(!office.may("ana", "123").await);
         assert_eq!(told(&office, &petition).await.wanted, Wanted::Revoke);
         let why = CloseReason::Revoked { by: Some(email("cy")), note: "wrong customer".to_owned() };
-        let closed = PetitionState::Closed { at: morning(), why, granted: Some(morning()) };
+        let closed = PetitionState::Closed { at: morning(), why, granted: Some(Grant { at: morning(), by: vec![email("bo")], until: morning() + hours(4) }) };
         assert_eq!(state(&office, &petition).await, closed);
         let again = office.workflow.revoke(&review).await;
         assert!(matches!(again, Err(Error::WrongState(_))), "{again:?}");
@@ -266,7 +265,7 @@ both_databases! {
         let petition = office.open("ana", "123", hours(4)).await;
         office.clock.advance(hours(24));
         let review = office.review(&petition.name, "bo");
-        let withdrawn = office.workflow.withdraw(&petition.name, &actor("ana"), None, Via::Slack).await;
+        let withdrawn = office.workflow.withdraw(&office.review(&petition.name, "ana")).await;
         for error in [
             office.workflow.approve(&review).await.unwrap_err(),
             office.workflow.deny(&review).await.unwrap_err(),
@@ -290,19 +289,19 @@ both_databases! {
         let why = CloseReason::Denied { by: email("bo"), note: "not today".to_owned() };
         assert_eq!(state(&office, &denied).await, PetitionState::Closed { at: morning(), why, granted: None });
         let withdrawn = office.open("ana", "123", hours(4)).await;
-        let result = office.workflow.withdraw(&withdrawn.name, &actor("bo"), None, Via::Slack).await;
+        let result = office.workflow.withdraw(&office.review(&withdrawn.name, "bo")).await;
         assert!(matches!(result, Err(Error::Forbidden(_))), "{result:?}");
-        office.workflow.withdraw(&withdrawn.name, &actor("ana"), None, Via::Slack).await.unwrap();
+        office.workflow.withdraw(&office.review(&withdrawn.name, "ana")).await.unwrap();
         for petition in [&denied, &withdrawn] {
             let review = office.review(&petition.name, "cy");
             assert!(wrong_state(&office.workflow.approve(&review).await));
             assert!(wrong_state(&office.workflow.deny(&review).await));
             assert!(wrong_state(&office.workflow.revoke(&review).await));
-            assert!(office.workflow.give_back(&petition.name, &actor("ana"), None, Via::Slack).await.is_err());
+            assert!(office.workflow.give_back(&office.review(&petition.name, "ana")).await.is_err());
         }
         let (granted, _) = office.grant("ana", "124", hours(4)).await;
         assert!(wrong_state(&office.workflow.deny(&office.review(&granted.name, "cy")).await));
-        assert!(office.workflow.withdraw(&granted.name, &actor("ana"), None, Via::Slack).await.is_err());
+        assert!(office.workflow.withdraw(&office.review(&granted.name, "ana")).await.is_err());
         assert!(!office.may("ana", "123").await && office.may("ana", "124").await);
     }
 

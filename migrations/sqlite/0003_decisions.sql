@@ -1,0 +1,13 @@
+-- What each bot of a [[decision]] is still to be asked: one row is one petition and one bot.
+CREATE TABLE decisions (
+    petition   TEXT NOT NULL REFERENCES petitions (name),
+    name       TEXT NOT NULL,
+    -- when it is due; while an attempt is under way, when that attempt is given up for dead; NULL: nothing to do
+    next_us    INTEGER,
+    attempt    TEXT,
+    attempts   INTEGER NOT NULL,
+    failing_us INTEGER,
+    last_error TEXT,
+    PRIMARY KEY (petition, name)
+) STRICT;
+CREATE INDEX decisions_due ON decisions (name, next_us) WHERE next_us IS NOT NULL;

@@ -1,0 +1,180 @@
+//! Claims: what people and bots say on a petition.
+
+use std::collections::HashMap;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    Api,
+    caller::{Client, Payload},
+    described,
+    input::{self, ClaimBody, invalid},
+    output::Event,
+    page::{Params, page_token},
+    petitions::petition_of,
+};
+use crate::{
+    audit::Via,
+    domain::{
+        id::PetitionName,
+        person::Email,
+        petition::{ClaimKind, Petition},
+    },
+    http::{BODY_LIMIT, auth::Scope, error::ApiError, openapi},
+    workflow::NewClaim,
+};
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Claims {
+    claims: Vec<Event>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+/// What was said on a petition
+///
+/// Oldest first.
+#[utoipa::path(
+    get, path = "/v1/spaces/{space}/petitions/{petition}/claims", operation_id = "listClaims", tag = "claims",
+    params(described::InSpace, described::OfPetition, described::Paging, described::Selected),
+    security(("token" = ["petition"]), ("token" = ["admin"])),
+    responses(
+        (status = 200, description = "One page, oldest first", body = Claims),
+        openapi::Invalid, openapi::NotFound, openapi::Guarded,
+    ),
+)]
+pub async fn list(
+    State(api): State<Api>,
+    client: Client,
+    Path(path): Path<HashMap<String, String>>,
+    params: Params,
+) -> Result<Json<Claims>, ApiError> {
+    let sight = api.sight(&client).await?;
+    let (selector, size, after) = (params.selector()?, params.page_size()?, params.page_token()?.unwrap_or_default());
+    let found = api.seen(&sight, petition_of(&path)).await?;
+    let mut claims = api.http.workflow.store().claims(&found.petition.name).await?;
+    // To the millisecond the order in which they were made, and one that never changes.
+    claims.sort_by(|a, b| a.id.cmp(&b.id));
+    let told = api.told(&found.petition, found.labels.as_ref(), &claims);
+    let mut events: Vec<Event> = claims
+        .iter()
+        .filter(|claim| claim.id.as_str() > after.as_str())
+        .map(|claim| told.claim(claim))
+        .filter(|event| selector.matches(|key| event.meta.labels.get(key).map(String::as_str)))
+        .collect();
+    let more = events.len() > size;
+    events.truncate(size);
+    let next_page_token = events.last().filter(|_| more).map(|event| page_token(&event.meta.name));
+    Ok(Json(Claims { claims: events, next_page_token }))
+}
+
+/// One claim
+#[utoipa::path(
+    get, path = "/v1/spaces/{space}/petitions/{petition}/claims/{claim}", operation_id = "getClaim", tag = "claims",
+    params(described::InSpace, described::OfPetition, described::OfClaim),
+    security(("token" = ["petition"]), ("token" = ["admin"])),
+    responses(
+        (status = 200, description = "The claim", body = Event),
+        openapi::Invalid, openapi::NotFound, openapi::Guarded,
+    ),
+)]
+pub async fn show(
+    State(api): State<Api>,
+    client: Client,
+    Path(path): Path<HashMap<String, String>>,
+) -> Result<Json<Event>, ApiError> {
+    let sight = api.sight(&client).await?;
+    let found = api.seen(&sight, petition_of(&path)).await?;
+    let claims = api.http.workflow.store().claims(&found.petition.name).await?;
+    let name = path.get("claim").map(String::as_str).unwrap_or_default();
+    let claim = claims.iter().find(|claim| claim.id.as_str() == name).ok_or(ApiError::NotFound)?;
+    Ok(Json(api.told(&found.petition, found.labels.as_ref(), &claims).claim(claim)))
+}
+
+/// Approve, deny or revoke
+///
+/// Makes a claim as the token's subject; only a trusted bot may name another person. Again is the same claim.
+#[utoipa::path(
+    post, path = "/v1/spaces/{space}/petitions/{petition}/claims", operation_id = "createClaim", tag = "claims",
+    params(described::InSpace, described::OfPetition),
+    request_body(content = ClaimBody, example = json!({ "claim": { "event": "access/approve", "reason": "ok", "meta": { "labels": { "indent.com/time/duration": "3h0m0s" } } } })),
+    security(("token" = ["petition"]), ("token" = ["delegate"])),
+    responses(
+        (status = 200, description = "The claim as it is stored", body = Event),
+        openapi::Invalid, openapi::NotFound, openapi::Conflict, openapi::TooLarge, openapi::Guarded,
+    ),
+)]
+pub async fn create(
+    State(api): State<Api>,
+    client: Client,
+    Path(path): Path<HashMap<String, String>>,
+    Payload(body): Payload<ClaimBody, BODY_LIMIT>,
+) -> Result<Json<Event>, ApiError> {
+    client.0.demand_any(&[Scope::Petition, Scope::Delegate])?;
+    let input = body.claim;
+    let kind = match input.event.as_deref().unwrap_or_default() {
+        "access/approve" => ClaimKind::Approve,
+        "access/deny" => ClaimKind::Deny,
+        "access/revoke" => ClaimKind::Revoke,
+        _ => return Err(invalid("`claim.event` is `access/approve`, `access/deny` or `access/revoke`")),
+    };
+    let named = match &input.actor {
+        Some(actor) if client.0.has(Scope::Delegate) => {
+            let person = actor.person()?;
+            // A bot that means somebody else must not speak for itself by mistake.
+            Some(person.ok_or_else(|| invalid("`claim.actor` needs an `email`; leave it out to speak as yourself"))?)
+        }
+        Some(_) | None => None,
+    };
+    let (maker, delegate) = match named {
+        Some(person) if person != client.0.email => (person, Some(client.0.email.clone())),
+        Some(_) | None => {
+            client.0.demand(Scope::Petition)?;
+            (client.0.email.clone(), None)
+        }
+    };
+    let labels = input::labels(input.meta.unwrap_or_default().labels)?;
+    let note = input::reason(input.reason)?;
+    let length = input::approved_length(&labels)?;
+    let labels = input::claim_labels(labels);
+    let found = api.visible_to(&client, &maker, delegate.as_ref(), petition_of(&path)).await?;
+    let claim = NewClaim { petition: found.name.clone(), kind, maker, delegate, note, length, labels, via: Via::Api };
+    let workflow = &api.http.workflow;
+    let claim = workflow.post_claim(&claim).await?;
+    let labels = workflow.customer_labels(&found).await?;
+    let claims = workflow.store().claims(&found.name).await?;
+    Ok(Json(api.told(&found, labels.as_ref(), &claims).claim(&claim)))
+}
+
+impl Api {
+    /// A bot that speaks for others sees what it brings; anybody else only what is theirs to see.
+    async fn visible_to(
+        &self,
+        client: &Client,
+        maker: &Email,
+        delegate: Option<&Email>,
+        name: &str,
+    ) -> Result<Petition, ApiError> {
+        match delegate {
+            None => {
+                let sight = self.sight(client).await?;
+                Ok(self.seen(&sight, name).await?.petition)
+            }
+            Some(bot) => {
+                let name = PetitionName::new(name);
+                let petition = self.http.workflow.store().petition(&name).await?.ok_or(ApiError::NotFound)?;
+                if petition.petitioner.email == *bot {
+                    let sentence = format!("{bot} cannot speak for {maker} on a petition of its own");
+                    return Err(ApiError::Forbidden(sentence));
+                }
+                Ok(petition)
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `?wait=30s`: answered when the petition is decided, not before, and by nobody's polling.
+
+use std::{sync::Arc, time::Duration};
+
+use latchkey::{
+    app::{App, Role, World},
+    clock::SystemEntropy,
+    http::auth::Scope,
+};
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::{
+    acts::{ONE_LEAD, file},
+    api::{Program, name, phase},
+    databases::{Kind, TestDb, run},
+    house::{House, PATIENCE, Patience},
+    office::hours,
+};
+
+/// A thousand connections are a lot for a busy machine.
+const MANY: Duration = PATIENCE.saturating_mul(3);
+
+/// Somebody waits; answered with the petition.
+fn wait(program: &Program, petition: &Value, waiting: &mut JoinSet<Value>) {
+    let (program, path) = (program.clone(), format!("/petitions/{}?wait=30s", name(petition)));
+    waiting.spawn(async move { program.get(&path).await.ok() });
+}
+
+async fn one_lead(db: TestDb) -> House {
+    House::plan(db).file(&file(&["bo"], "", ONE_LEAD)).build().await
+}
+
+async fn answers(mut waiting: JoinSet<Value>, wanted: &str) {
+    while let Some(answer) = tokio::time::timeout(MANY, waiting.join_next()).await.expect("all are answered") {
+        assert_eq!(phase(&answer.unwrap()), wanted);
+    }
+}
+
+/// Until so many requests wait in the house.
+async fn waiters(house: &House, count: usize) {
+    let mut patience = Patience::lasting("all wait", MANY);
+    while house.store().waiting() < count {
+        patience.tick().await;
+    }
+}
+
+both_databases! {
+    /// Each of many is told of the decision about its own petition, and the others go on waiting.
+    async fn all_who_wait_are_answered_when_it_is_decided(db: TestDb) {
+        let house = one_lead(db).await;
+        let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
+        let (approved, denied, open) = (ana.asks().await, ana.asks().await, ana.asks().await);
+        let (mut yes, mut no, mut still) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        for _ in 0..300 {
+            wait(&ana, &approved, &mut yes);
+            wait(&bo, &denied, &mut no);
+        }
+        wait(&ana, &open, &mut still);
+        waiters(&house, 601).await;
+        bo.claims(&approved, "access/approve").await.ok();
+        answers(yes, "granted").await;
+        assert!(no.try_join_next().is_none(), "nobody has decided the other");
+        bo.claims(&denied, "access/deny").await.ok();
+        answers(no, "closed").await;
+        assert_eq!(still.len(), 1);
+        ana.claims(&open, "access/deny").await.ok();
+        answers(still, "closed").await;
+        assert_eq!(house.store().waiting(), 0, "nobody is remembered who does not wait any more");
+        house.finish().await;
+    }
+
+    /// At once when it is decided; with its present state when the wait is over, or when nobody decides in time.
+    async fn a_wait_ends_with_what_is_so(db: TestDb) {
+        let house = one_lead(db).await;
+        let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
+        let asked = ana.asks().await;
+        let mut waiting = JoinSet::new();
+        wait(&ana, &asked, &mut waiting);
+        waiters(&house, 1).await;
+        house.clock.advance(jiff::SignedDuration::from_secs(30));
+        answers(waiting, "open").await;
+        let mut waiting = JoinSet::new();
+        house.clock.advance(hours(24) - jiff::SignedDuration::from_secs(40));
+        wait(&ana, &asked, &mut waiting);
+        house.clock.advance(jiff::SignedDuration::from_secs(10));
+        answers(waiting, "closed").await;
+        let other = ana.asks().await;
+        bo.claims(&other, "access/approve").await.ok();
+        assert_eq!(phase(&ana.get(&format!("/petitions/{}?wait=30s", name(&other))).await.ok()), "granted");
+        ana.get(&format!("/petitions/{}?wait=soon", name(&other))).await.refused(400, 3, "invalid_argument");
+        bo.get("/petitions/nothing?wait=30s").await.refused(404, 5, "not_found");
+        house.finish().await;
+    }
+
+    /// A server that stops answers everybody with what is so, and they ask the next one.
+    async fn a_restart_answers_those_who_wait(db: TestDb) {
+        let mut house = one_lead(db).await;
+        let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
+        let asked = ana.asks().await;
+        let mut waiting = JoinSet::new();
+        for _ in 0..1000 {
+            wait(&ana, &asked, &mut waiting);
+        }
+        waiters(&house, 1000).await;
+        house.stop().await;
+        answers(waiting, "open").await;
+        house.start().await;
+        let (mut ana, mut bo) = (ana, bo);
+        (ana.bot, bo.bot) = (house.bot.clone(), house.bot.clone());
+        let mut waiting = JoinSet::new();
+        wait(&ana, &asked, &mut waiting);
+        waiters(&house, 1).await;
+        bo.claims(&asked, "access/approve").await.ok();
+        answers(waiting, "granted").await;
+        house.finish().await;
+    }
+}
+
+/// Across replicas on PostgreSQL: who waits at one is told of what another one decides.
+#[test]
+fn a_decision_at_another_replica_is_heard() {
+    run(Kind::Postgres, |db: TestDb| async move {
+        let house = one_lead(db).await;
+        let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
+        let world = World { clock: Arc::new(house.clock.clone()), entropy: Arc::new(SystemEntropy) };
+        let other = App::build(&house.config(), house.db.store().await, world).await.unwrap();
+        let (store, stop) = (other.workflow().store().clone(), CancellationToken::new());
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let there = format!("http://{}", listener.local_addr().unwrap());
+        let running = tokio::spawn(other.run(Some(listener), Role::Web, stop.clone()));
+        let asked = ana.asks().await;
+        let mut waiting = JoinSet::new();
+        let elsewhere = Program { bot: there, ..ana.clone() };
+        for _ in 0..100 {
+            wait(&elsewhere, &asked, &mut waiting);
+        }
+        let mut patience = Patience::new("all wait");
+        while store.waiting() < 100 {
+            patience.tick().await;
+        }
+        bo.claims(&asked, "access/approve").await.ok();
+        tokio::time::timeout(Duration::from_secs(10), answers(waiting, "granted")).await.expect("they hear of it");
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        store.close().await;
+        house.finish().await;
+    });
+}
