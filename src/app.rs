@@ -38,18 +38,17 @@ use crate::{
 
 /// Connections of the pool on PostgreSQL: requests, jobs and the listener share them.
 pub const CONNECTIONS: u32 = 16;
-/// One call of Slack's Web API; two of them in a row must fit into Slack's three seconds.
-const SLACK_PATIENCE: Duration = Duration::from_millis(1_100);
 /// The app's own token is asked for a connection; nobody waits for that.
 const APP_PATIENCE: Duration = Duration::from_secs(10);
 /// After a signal, what runs may take this long to finish.
 const LAST_WORDS: Duration = Duration::from_secs(9);
 
-/// Where time and randomness come from.
+/// Where time and randomness come from, and how patient those are who wait.
 #[derive(Clone)]
 pub struct World {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub slack: slack::Limits,
 }
 
 /// What a process does.
@@ -88,7 +87,7 @@ impl App {
         }
         let health = Arc::new(Health::default());
         let tokens = TokenKey::new(secret(settings, &store, world.entropy.as_ref()).await?);
-        let slack = people.and_then(|people| slack_of(settings, &workflow, people));
+        let slack = people.and_then(|people| slack_of(settings, &workflow, people, world.slack));
         let socket = match &slack {
             Some(slack) => socket_of(settings, slack, &world)?,
             None => None,
@@ -144,6 +143,11 @@ impl App {
 
     pub fn workflow(&self) -> &Workflow {
         &self.workflow
+    }
+
+    /// `None` while Slack is off.
+    pub fn slack(&self) -> Option<&Arc<Slack>> {
+        self.slack.as_ref()
     }
 
     pub fn tokens(&self) -> &TokenKey {
@@ -276,17 +280,22 @@ pub fn space_of(settings: &Settings, world: &World) -> anyhow::Result<Option<Arc
 
 fn directory_of(settings: &Settings, world: &World) -> anyhow::Result<Option<(SlackClient, Directory)>> {
     let Some(slack) = &settings.slack else { return Ok(None) };
-    let client = SlackClient::new(&slack.api_url, slack.bot_token.clone(), SLACK_PATIENCE)
+    let client = SlackClient::new(&slack.api_url, slack.bot_token.clone(), world.slack.call)
         .context("the Slack client cannot be set up")?;
     let directory = Directory::new(client.clone(), world.clock.clone());
     Ok(Some((client, directory)))
 }
 
-fn slack_of(settings: &Settings, workflow: &Workflow, people: (SlackClient, Directory)) -> Option<Arc<Slack>> {
+fn slack_of(
+    settings: &Settings,
+    workflow: &Workflow,
+    people: (SlackClient, Directory),
+    limits: slack::Limits,
+) -> Option<Arc<Slack>> {
     let slack = settings.slack.as_ref()?;
     let (client, directory) = people;
     let secrets = slack.signing_secrets.clone();
-    Some(Arc::new(Slack::new(workflow.clone(), client, directory, secrets, slack.api_url.clone())))
+    Some(Arc::new(Slack::new(workflow.clone(), client, directory, secrets, slack.api_url.clone(), limits)))
 }
 
 fn socket_of(settings: &Settings, slack: &Arc<Slack>, world: &World) -> anyhow::Result<Option<Socket>> {

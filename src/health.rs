@@ -11,6 +11,8 @@ use std::{
 /// One worker's state as `/readyz` and the metrics show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerState {
+    /// It has not come so far yet; the process is not ready.
+    Starting,
     Running,
     /// It died and is started again; why.
     Down(String),

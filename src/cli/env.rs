@@ -8,6 +8,7 @@ use crate::{
     app::{self, World},
     clock::{SystemClock, SystemEntropy},
     config::{Config, FileConfig, LogFormat, Settings, SettingsError, file},
+    slack,
     store::Store,
 };
 
@@ -72,7 +73,7 @@ impl Env {
 }
 
 pub fn world() -> World {
-    World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+    World { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), slack: slack::Limits::default() }
 }
 
 /// The database of the settings, open and up to date.

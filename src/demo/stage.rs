@@ -17,6 +17,7 @@ use crate::{
     config::{Config, Settings, file},
     domain::{clock::Entropy, person::Email},
     http::auth::Scope,
+    slack,
     store::Store,
     workflow::{NewToken, Workflow},
 };
@@ -142,7 +143,7 @@ impl Stage {
         })?;
         let store = Store::open(settings.database_url.expose(), 1).await?;
         store.migrate().await?;
-        let world = World { clock, entropy: Arc::new(SystemEntropy) };
+        let world = World { clock, entropy: Arc::new(SystemEntropy), slack: slack::Limits::default() };
         let app = App::build(&Config { settings, file }, store, world).await?;
         let workflow = app.workflow().clone();
         let token = NewToken {

@@ -31,7 +31,7 @@ pub struct Ready {
     status: &'static str,
     database: String,
     customers: &'static str,
-    /// Each worker of this process: `running`, or why it is being restarted
+    /// Each worker of this process: `starting`, `running`, or why it is being restarted
     workers: BTreeMap<String, String>,
 }
 
@@ -67,6 +67,7 @@ pub async fn ready(State(http): State<Http>) -> impl IntoResponse {
         .workers()
         .into_iter()
         .map(|(name, state)| match state {
+            WorkerState::Starting => (name, "starting".to_owned()),
             WorkerState::Running => (name, "running".to_owned()),
             WorkerState::Down(why) => (name, format!("restarting: {why}")),
         })

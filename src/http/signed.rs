@@ -32,7 +32,7 @@ impl BadBody {
 /// Of a body that is too large, so much is read and thrown away while it keeps coming: a client that is still writing
 /// when it is answered sees a broken connection and never the answer.
 const THROWN_AWAY: usize = 32 * 1024 * 1024;
-const KEEPS_COMING: Duration = Duration::from_millis(300);
+const KEEPS_COMING: Duration = Duration::from_secs(1);
 
 /// Keeps at most `limit` bytes; nothing is parsed.
 pub async fn raw_body(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, BadBody> {

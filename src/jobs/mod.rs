@@ -36,7 +36,7 @@ use crate::{
         event::Wanted,
         id::{DecisionName, ProvisionerName, PullName},
     },
-    health::Health,
+    health::{Health, WorkerState},
     indent::Space,
     provisioners::Provisioner,
     pulls::Pulls,
@@ -87,7 +87,13 @@ impl Jobs {
     /// Runs all workers and the scan until `stop`, then lets what runs finish. Returns when everything has.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let tracker = TaskTracker::new();
-        for lane in self.lanes() {
+        // All of them before any runs, so that nobody finds only those that were quick and takes them for all.
+        let lanes = self.lanes();
+        self.health.set_worker(scan::NAME, WorkerState::Starting);
+        for lane in &lanes {
+            self.health.set_worker(&lane.to_string(), WorkerState::Starting);
+        }
+        for lane in lanes {
             tracker.spawn(queue::run_worker(self.clone(), lane, stop.clone()));
         }
         tracker.spawn(scan::supervise(self.clone(), stop.clone()));

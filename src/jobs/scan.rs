@@ -11,6 +11,9 @@ use crate::{
     store::{Due, Lane, Schedule, Store, StoreError},
 };
 
+/// What the scan is called among the workers.
+pub(super) const NAME: &str = "scan";
+
 /// The longest between two looks: another process may have committed something that is due sooner than we planned.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(500);
 /// The shortest: commits come in bursts, and one look finds them all.
@@ -23,10 +26,9 @@ const RECOVER: Duration = Duration::from_secs(1);
 /// Runs the scan until `stop`, again after a panic: without it nothing comes due.
 pub(super) async fn supervise(jobs: Arc<Jobs>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        jobs.health.set_worker("scan", WorkerState::Running);
         if tokio::spawn(run(jobs.clone(), stop.clone())).await.is_err() {
             tracing::error!("the scan panicked; starting it again");
-            jobs.health.set_worker("scan", WorkerState::Down("it panicked".to_owned()));
+            jobs.health.set_worker(NAME, WorkerState::Down("it panicked".to_owned()));
             tokio::time::sleep(RECOVER).await;
         }
     }
@@ -34,6 +36,7 @@ pub(super) async fn supervise(jobs: Arc<Jobs>, stop: CancellationToken) {
 
 async fn run(jobs: Arc<Jobs>, stop: CancellationToken) {
     start_schedules(&jobs, &stop).await;
+    jobs.health.set_worker(NAME, WorkerState::Running);
     let store = jobs.workflow.store().clone();
     let lanes = jobs.lanes();
     while !stop.is_cancelled() {

@@ -1,12 +1,12 @@
 //! What Slack brings, over HTTP or Socket Mode, once it is known to be Slack's: one function for each kind. Each takes
-//! the payload and the key by which a replay of it is known, and returns the JSON that answers it within [`BUDGET`].
+//! the payload and the key by which a replay of it is known, and returns the JSON that answers it within [`Limits::answer`](super::Limits::answer).
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{
-    BUDGET, Slack, actions, commands, events,
+    Slack, actions, commands, events,
     inbound::{Interaction, SlashCommand},
     manifest::SHORTCUT,
     typeahead,
@@ -22,7 +22,7 @@ pub(super) async fn command(slack: Arc<Slack>, command: SlashCommand, key: Strin
     // By itself, so that what was begun is not broken off half-way when Slack must be answered first.
     let worker = slack.clone();
     let act = slack.afterwards.spawn(async move { commands::run(&worker, &command, &key).await });
-    let content = match tokio::time::timeout(BUDGET, act).await {
+    let content = match tokio::time::timeout(slack.limits.answer, act).await {
         Ok(Ok(content)) => content?,
         Ok(Err(_)) => answer::not_stored("Something went wrong here."),
         Err(_) => answer::under_way(),
@@ -60,7 +60,7 @@ pub(super) async fn interaction(slack: Arc<Slack>, payload: Value, key: String) 
 pub(super) async fn event(slack: &Arc<Slack>, event: &Value) -> Result<Option<Value>, NotStored> {
     match event["type"].as_str() {
         Some("url_verification") => return Ok(Some(json!({ "challenge": event["challenge"] }))),
-        Some("event_callback") => match tokio::time::timeout(BUDGET, events::heard(slack, event)).await {
+        Some("event_callback") => match tokio::time::timeout(slack.limits.answer, events::heard(slack, event)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "an event could not be stored");

@@ -40,8 +40,21 @@ pub use self::routes::routes;
 use self::{client::SlackClient, directory::Directory};
 use crate::workflow::Workflow;
 
-/// Slack waits three seconds; the rest is for the way.
-const BUDGET: Duration = Duration::from_millis(2_400);
+/// How long Slack and we wait for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// One call of Slack's Web API while a person waits; two of them in a row must fit into `answer`.
+    pub call: Duration,
+    /// In which what Slack sent is answered, whatever has come of it by then. Slack waits three seconds; the rest is for
+    /// the way.
+    pub answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { call: Duration::from_millis(1_100), answer: Duration::from_millis(2_400) }
+    }
+}
 
 /// Our side of one Slack workspace.
 pub struct Slack {
@@ -51,6 +64,7 @@ pub struct Slack {
     signing_secrets: Vec<SecretString>,
     /// Base of the Web API, whose origin may be answered to besides hooks.slack.com.
     api_base: String,
+    limits: Limits,
     /// What people asked for, and what they are told about it; a stopping process waits for it.
     pub afterwards: TaskTracker,
 }
@@ -62,8 +76,9 @@ impl Slack {
         directory: Directory,
         signing_secrets: Vec<SecretString>,
         api_base: String,
+        limits: Limits,
     ) -> Self {
-        Self { workflow, client, directory, signing_secrets, api_base, afterwards: TaskTracker::new() }
+        Self { workflow, client, directory, signing_secrets, api_base, limits, afterwards: TaskTracker::new() }
     }
 
     fn secrets(&self) -> Vec<&str> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    BUDGET, Slack,
+    Slack,
     directory::Freshness,
     inbound::Interaction,
     views::ask::{CUSTOMERS, OFFERED, suggestions},
@@ -19,7 +19,7 @@ use crate::{
 /// The customers that fit, as far as their reader may ask for them. Nothing where somebody may ask for none, or where it
 /// cannot be told in time: Slack asks again with the next letter.
 pub(super) async fn suggest(slack: &Slack, interaction: &Interaction) -> Value {
-    let found = match tokio::time::timeout(BUDGET, find(slack, interaction)).await {
+    let found = match tokio::time::timeout(slack.limits.answer, find(slack, interaction)).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
             tracing::warn!(%error, "a typeahead could not be answered");

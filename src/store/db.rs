@@ -7,7 +7,7 @@ use std::{
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
-use super::{Lane, Nudges, StoreError, Watchers, audit, homes::Touched, queue, watch};
+use super::{Lane, Nudges, StoreError, Watchers, audit, homes::Touched, open::TURN, queue, watch};
 use crate::{audit::AuditEntry, domain::id::PetitionName};
 
 /// The database behind a [`Store`]. SQLite has one writer connection, which queues fairly, and a few readers.
@@ -129,10 +129,15 @@ impl Store {
 
     /// Begins a change. On SQLite it holds the one write lock until it ends: no network call inside.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        let conn = match &self.db {
-            Db::Sqlite { write, .. } => Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+        let begin = async {
+            Ok(match &self.db {
+                Db::Sqlite { write, .. } => Conn::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+                Db::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+            })
         };
+        // The wait for our turn and the wait for other processes together, so that people can still be told in time.
+        let begun = tokio::time::timeout(TURN, begin).await;
+        let conn = begun.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         Ok(Tx {
             conn,
             nudges: self.nudges.clone(),

@@ -16,6 +16,10 @@ static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 /// Slack waits three seconds for an answer; a database that does not answer in two must be given up by then.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long a change waits to begin, for the pool and for other processes together. What is left of Slack's time is for
+/// what is read before, and for saying that nothing was stored.
+pub(super) const TURN: Duration = Duration::from_millis(1_500);
+
 /// What PostgreSQL ends by itself: waiting for a row that somebody holds, a statement that hangs, a transaction whose
 /// client is frozen or gone. Else one lost client could keep every lease of the house from ending.
 const GUARDS: [(&str, &str); 3] =

@@ -8,12 +8,21 @@ use super::{Workspace, model::Answer};
 use crate::domain::signature;
 
 /// Slack shows an error after this.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// We wait longer, to say how late the answer was.
 pub const GIVE_UP: Duration = Duration::from_secs(10);
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Workspace {
+    /// For a machine that is slower than its promises: how long the bot may take for an answer, at most [`GIVE_UP`].
+    pub fn set_patience(&self, patience: Duration) {
+        self.update(|state| state.patience = Some(patience));
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.read(|state| state.patience).unwrap_or(PATIENCE)
+    }
+
     /// `X-Slack-Request-Timestamp` and `X-Slack-Signature` for a body, now.
     pub fn sign(&self, body: &[u8]) -> (String, String) {
         let time = self.now().to_string();
@@ -50,7 +59,7 @@ impl Workspace {
         }
         let problem = if !status.is_success() {
             Some(format!("failed with the error “http_client_error” ({status})"))
-        } else if took > PATIENCE {
+        } else if took > self.patience() {
             Some(format!("failed with the error “operation_timeout” ({} ms)", took.as_millis()))
         } else {
             None

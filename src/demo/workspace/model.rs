@@ -292,6 +292,8 @@ pub struct ResponseUrl {
 #[derive(Default)]
 pub struct State {
     pub bot_url: Option<String>,
+    /// `None`: Slack's own.
+    pub patience: Option<Duration>,
     /// The JSON with which the bot answered, by the path that it was asked at.
     pub answers: Vec<(String, Value)>,
     /// What the app declared when it was installed.

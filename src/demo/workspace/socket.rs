@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Server, Workspace,
-    deliver::{GIVE_UP, PATIENCE},
+    deliver::GIVE_UP,
     methods::{Failure, Outcome},
     model::{Answer, State, string},
 };
@@ -347,9 +347,9 @@ impl Workspace {
             let (told, heard) = oneshot::channel();
             self.update(|state| send(state, link, told, &envelope, fault.take()));
             // A late answer to a person is worth knowing; an event that is not kept gets none.
-            let patience = if envelope["type"] == "events_api" { PATIENCE } else { GIVE_UP };
+            let patience = if envelope["type"] == "events_api" { self.patience() } else { GIVE_UP };
             match tokio::time::timeout(patience, heard).await {
-                Ok(Ok(ack)) => return answer(&ack, started.elapsed()),
+                Ok(Ok(ack)) => return answer(&ack, started.elapsed(), self.patience()),
                 // The connection is gone.
                 Ok(Err(_)) => {}
                 Err(_) => {
@@ -386,7 +386,7 @@ fn send(state: &mut State, link: u64, told: oneshot::Sender<Value>, envelope: &V
     }
 }
 
-fn answer(ack: &Value, took: Duration) -> Answer {
+fn answer(ack: &Value, took: Duration, patience: Duration) -> Answer {
     let json = ack.get("payload").cloned();
     let late = || format!("failed with the error “operation_timeout” ({} ms)", took.as_millis());
     Answer {
@@ -394,6 +394,6 @@ fn answer(ack: &Value, took: Duration) -> Answer {
         body: json.as_ref().map(Value::to_string).unwrap_or_default(),
         json,
         took,
-        problem: (took > PATIENCE).then(late),
+        problem: (took > patience).then(late),
     }
 }

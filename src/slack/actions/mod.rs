@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use slack_morphism::prelude::SlackView;
 
 use super::{
-    BUDGET, Slack,
+    Slack,
     client::allowed_response_url,
     inbound::Interaction,
     views::{Content, action, answer},
@@ -43,7 +43,7 @@ struct Press<'a> {
 pub(super) async fn pressed(slack: Arc<Slack>, interaction: Interaction, signature: String) {
     let worker = slack.clone();
     let act = slack.afterwards.spawn(async move { press_all(&worker, &interaction, &signature).await });
-    let _ = tokio::time::timeout(BUDGET, act).await;
+    let _ = tokio::time::timeout(slack.limits.answer, act).await;
 }
 
 async fn press_all(slack: &Slack, interaction: &Interaction, signature: &str) {
@@ -98,7 +98,7 @@ pub(super) async fn shortcut(slack: Arc<Slack>, interaction: Interaction, signat
             tell(&worker, &interaction, user, content);
         }
     });
-    let _ = tokio::time::timeout(BUDGET, act).await;
+    let _ = tokio::time::timeout(slack.limits.answer, act).await;
 }
 
 /// What is wrong with a form that was sent, by the block it belongs to. With nothing wrong the form closes.
@@ -154,7 +154,7 @@ pub(super) async fn submitted(slack: Arc<Slack>, interaction: Interaction, signa
     };
     let worker = slack.clone();
     let act = slack.afterwards.spawn(async move { submit(&worker, &interaction, &signature, whole).await });
-    let sent = match tokio::time::timeout(BUDGET, act).await {
+    let sent = match tokio::time::timeout(slack.limits.answer, act).await {
         Ok(Ok(sent)) => sent,
         Ok(Err(_)) => Sent::Mistakes(vec![(whole, answer::not_stored("Something went wrong here.").text)]),
         Err(_) => Sent::Mistakes(vec![(whole, answer::under_way().text)]),

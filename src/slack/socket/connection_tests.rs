@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     clock::{ManualClock, SystemEntropy},
     policy::Policy,
-    slack::{client::SlackClient, directory::Directory},
+    slack::{Limits, client::SlackClient, directory::Directory},
     store::Store,
     workflow::Workflow,
 };
@@ -47,7 +47,7 @@ async fn slack() -> (TempDir, Arc<Slack>) {
     let nowhere = "http://127.0.0.1:1/api";
     let client = SlackClient::new(nowhere, "xoxb-1".into(), Duration::from_secs(1)).unwrap();
     let directory = Directory::new(client.clone(), clock);
-    (folder, Arc::new(Slack::new(workflow, client, directory, Vec::new(), nowhere.to_owned())))
+    (folder, Arc::new(Slack::new(workflow, client, directory, Vec::new(), nowhere.to_owned(), Limits::default())))
 }
 
 /// A connection that is served, and the other end of it.

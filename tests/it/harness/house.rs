@@ -14,14 +14,14 @@ use latchkey::{
     },
     domain::{clock::Clock, id::AccessId, person::Email},
     http::auth::Scope,
-    slack::manifest,
+    slack::{self, manifest},
     store::{Db, Provisioning, Store},
     workflow::{NewToken, Workflow},
 };
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     databases::{TestDb, raw_at},
@@ -41,6 +41,9 @@ pub const PRODUCTION_SECRET: &str = "wks0PRODUCTIONSECRET";
 pub const COMMAND: &str = "customer 123 for 4h to debug BUG-482";
 /// Anything that takes longer in real time hangs. A post to Slack is given up after less than half of it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Of Slack and of us, for all that is not about being in time.
+const SLOW: slack::Limits = slack::Limits { call: Duration::from_secs(5), answer: Duration::from_secs(8) };
 
 pub const FILE: &str = r#"
 [access]
@@ -89,6 +92,7 @@ pub struct Plan {
     clock: ManualClock,
     port: u16,
     socket_mode: bool,
+    slack: slack::Limits,
 }
 
 impl Plan {
@@ -115,6 +119,12 @@ impl Plan {
         self.socket_mode = true;
         self
     }
+    /// Slack waits three seconds, and we for Slack, as long as they really do. Without it a machine that stands still for
+    /// a second breaks no promise but this one.
+    pub fn in_time(mut self) -> Self {
+        self.slack = slack::Limits::default();
+        self
+    }
     /// The usual file with other provisioners.
     pub fn provisioners(self, provisioners: &str) -> Self {
         let file = file_with(provisioners);
@@ -135,6 +145,9 @@ impl Plan {
         .unwrap();
         let seconds = clock.clone();
         slack.set_now(Arc::new(move || seconds.now().as_second()));
+        if self.slack == SLOW {
+            slack.set_patience(Duration::from_secs(9));
+        }
         for (id, name) in [(ANA, "Ana"), (BO, "Bo"), (CY, "Cy"), (DAN, "Dan")] {
             slack.add_person(Person::new(id, name, &format!("{}@acme.test", name.to_lowercase())));
         }
@@ -147,6 +160,7 @@ impl Plan {
         }
         let mut house = House {
             socket_mode: self.socket_mode,
+            limits: self.slack,
             env: self.env,
             file: self.file,
             customers,
@@ -159,6 +173,7 @@ impl Plan {
             port: self.port,
             running: None,
             workflow: None,
+            afterwards: TaskTracker::new(),
             check_token: String::new(),
             _sent: sent,
         };
@@ -182,7 +197,10 @@ pub struct House {
     pub bot: String,
     port: u16,
     socket_mode: bool,
+    limits: slack::Limits,
     running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    /// What was begun for Slack and has not ended.
+    afterwards: TaskTracker,
     workflow: Option<Workflow>,
     /// A token with the scope `check`.
     pub check_token: String,
@@ -192,7 +210,7 @@ pub struct House {
 impl House {
     pub fn plan(db: TestDb) -> Plan {
         let clock = ManualClock::starting_at(morning());
-        Plan { db, file: FILE.to_owned(), env: Vec::new(), clock, port: 0, socket_mode: false }
+        Plan { db, file: FILE.to_owned(), env: Vec::new(), clock, port: 0, socket_mode: false, slack: SLOW }
     }
 
     pub async fn new(db: TestDb) -> Self {
@@ -229,17 +247,22 @@ impl House {
         Config { settings, file }
     }
 
+    /// The clock of this house, and real randomness.
+    pub fn world(&self) -> World {
+        World { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy), slack: self.limits }
+    }
+
     /// Starts the application, again after [`House::stop`], and waits until it says that it is ready.
     pub async fn start(&mut self) {
         let store = self.db.store().await;
-        let world = World { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy) };
-        let app = App::build(&self.config(), store, world).await.unwrap();
+        let app = App::build(&self.config(), store, self.world()).await.unwrap();
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.bot = format!("http://{}", listener.local_addr().unwrap());
         if !self.socket_mode {
             self.slack.connect(&self.bot);
         }
         self.workflow = Some(app.workflow().clone());
+        self.afterwards = app.slack().map_or_else(TaskTracker::new, |slack| slack.afterwards.clone());
         self.check_token = token(&app, Scope::Check).await;
         let stop = CancellationToken::new();
         self.running = Some((stop.clone(), tokio::spawn(app.run(Some(listener), Role::Both, stop))));
@@ -274,8 +297,7 @@ impl House {
     /// A token for another scope.
     pub async fn token(&self, scope: Scope) -> String {
         let store = self.db.store().await;
-        let world = World { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy) };
-        token(&App::build(&self.config(), store, world).await.unwrap(), scope).await
+        token(&App::build(&self.config(), store, self.world()).await.unwrap(), scope).await
     }
 
     /// Somebody types after `/access` in the channel.
@@ -421,7 +443,7 @@ impl House {
     /// half-way is found after half a minute of real time.
     pub async fn settle(&self) {
         let mut patience = Patience::lasting("the work is done", 3 * PATIENCE);
-        while self.open_work().await > 0 {
+        while !self.afterwards.is_empty() || self.open_work().await > 0 {
             patience.tick().await;
         }
     }

@@ -39,6 +39,8 @@ pub enum Mood {
     /// Everything is done, and the answer says that it failed.
     DoesAndFails,
     Slow(Duration),
+    /// Whatever holds these words is refused, and nothing of it is done.
+    Refuses(&'static str),
 }
 
 #[derive(Default)]
@@ -195,8 +197,12 @@ async fn serve(
                 .fold(Response::builder().status(*status), |answer, (name, value)| answer.header(*name, value));
             return answer.body(Body::from(text.clone())).unwrap();
         }
+        Mood::Refuses(words) if String::from_utf8_lossy(&body).contains(words) => {
+            let answer = Response::builder().status(400).header("content-type", "application/json");
+            return answer.body(Body::from(r#"{"message":"no"}"#)).unwrap();
+        }
         Mood::Slow(time) => tokio::time::sleep(*time).await,
-        Mood::Fine | Mood::LosesAnswer | Mood::DoesAndFails => {}
+        Mood::Refuses(_) | Mood::Fine | Mood::LosesAnswer | Mood::DoesAndFails => {}
     }
     let (status, answer) = match books.lock().unwrap().take(&method, &uri, &headers, &body) {
         Ok(answer) => (StatusCode::OK, answer),
@@ -212,7 +218,7 @@ async fn serve(
             builder.status(200).body(Body::from_stream(broken)).unwrap()
         }
         Mood::DoesAndFails => builder.status(500).body(Body::from("{}")).unwrap(),
-        Mood::Fine | Mood::Slow(_) | Mood::Answers(..) => {
+        Mood::Fine | Mood::Slow(_) | Mood::Refuses(_) | Mood::Answers(..) => {
             builder.status(status).body(Body::from(answer.to_string())).unwrap()
         }
     }

@@ -218,7 +218,7 @@ fn waiting_outlives_a_restart() {
         assert_eq!(waited.code, Some(0), "{waited:?}");
 
         // One that is gone for good is not taken for a no.
-        let words = [&ASK[..], &["--wait=6s"]].concat();
+        let words = [&ASK[..], &["--wait=15s"]].concat();
         let (waited, ()) = tokio::join!(ana.says(&words), async {
             let name = newest(&bo, waited.out.trim()).await;
             assert_eq!(bo.shown(&name).await["name"], name);

@@ -22,7 +22,7 @@ both_databases! {
         let (server, url) = site.serve().await;
         let token = site.token("check").await;
         assert!(!site.allows(&url, &token).await);
-        site.granted("5s").await;
+        site.granted("10s").await;
         assert!(site.allows(&url, &token).await);
         let told = site.applied(2).await;
         assert_eq!([told[0].kind(), told[1].kind()], ["access/grant", "access/revoke"]);
@@ -56,7 +56,8 @@ both_databases! {
         until!("the revoke grows old", site.metric(&url, oldest).await.is_some_and(|age| age > 2.0));
         assert_eq!(value("latchkey_undelivered{kind=\"revoke\"}").await, 1.0);
         assert_eq!(value("latchkey_leases_live").await, 0.0);
-        assert!(value("latchkey_deliveries_total{provisioner=\"production\",kind=\"revoke\",result=\"failed\"}").await >= 2.0);
+        let failed = "latchkey_deliveries_total{provisioner=\"production\",kind=\"revoke\",result=\"failed\"}";
+        until!("it is tried again", site.metric(&url, failed).await.is_some_and(|count| count >= 2.0));
         site.production.set_down(None);
         until!("it is delivered", site.metric(&url, oldest).await == Some(0.0));
         let text = site.http.get(format!("{url}/metrics")).send().await.unwrap();
@@ -96,7 +97,7 @@ both_databases! {
                 let answer = site.slack.send_raw(door.path(), FORM, door.body(&value)).await;
                 assert_eq!(answer.status, 200, "{door:?} {name}");
                 expected += unknown(door, &value);
-                assert_eq!(counted().await, expected as f64, "{door:?} {name}");
+                until!("it is counted, and only once", counted().await == expected as f64);
             }
         }
         assert!(expected > 50, "{expected}");

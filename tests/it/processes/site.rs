@@ -90,7 +90,7 @@ impl Site {
         ] {
             site.set(name, &value);
         }
-        site.write(&provisioner("1s"));
+        site.write(&provisioner("5s"));
         site
     }
 
@@ -289,7 +289,7 @@ impl Process {
     /// Ends it in good order.
     pub async fn stop(mut self) {
         self.terminate();
-        assert_eq!(self.ended(Duration::from_secs(10)).await.code(), Some(0), "{}", self.log());
+        assert_eq!(self.ended(LONG).await.code(), Some(0), "{}", self.log());
     }
 }
 

@@ -1,10 +1,9 @@
 //! `?wait=30s`: answered when the petition is decided, not before, and by nobody's polling.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use latchkey::{
-    app::{App, Role, World},
-    clock::SystemEntropy,
+    app::{App, Role},
     http::auth::Scope,
 };
 use serde_json::Value;
@@ -38,6 +37,18 @@ async fn answers(mut waiting: JoinSet<Value>, wanted: &str) {
     }
 }
 
+/// So many more wait. Not all come at once: each is let in by the database, and what is tried here is the wait.
+async fn crowd(house: &House, program: &Program, petition: &Value, count: usize, waiting: &mut JoinSet<Value>) {
+    const AT_ONCE: usize = 50;
+    let before = house.store().waiting();
+    for number in 1..=count {
+        wait(program, petition, waiting);
+        if number % AT_ONCE == 0 || number == count {
+            waiters(house, before + number).await;
+        }
+    }
+}
+
 /// Until so many requests wait in the house.
 async fn waiters(house: &House, count: usize) {
     let mut patience = Patience::lasting("all wait", MANY);
@@ -53,12 +64,9 @@ both_databases! {
         let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
         let (approved, denied, open) = (ana.asks().await, ana.asks().await, ana.asks().await);
         let (mut yes, mut no, mut still) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-        for _ in 0..300 {
-            wait(&ana, &approved, &mut yes);
-            wait(&bo, &denied, &mut no);
-        }
-        wait(&ana, &open, &mut still);
-        waiters(&house, 601).await;
+        crowd(&house, &ana, &approved, 300, &mut yes).await;
+        crowd(&house, &bo, &denied, 300, &mut no).await;
+        crowd(&house, &ana, &open, 1, &mut still).await;
         bo.claims(&approved, "access/approve").await.ok();
         answers(yes, "granted").await;
         assert!(no.try_join_next().is_none(), "nobody has decided the other");
@@ -100,10 +108,7 @@ both_databases! {
         let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
         let asked = ana.asks().await;
         let mut waiting = JoinSet::new();
-        for _ in 0..1000 {
-            wait(&ana, &asked, &mut waiting);
-        }
-        waiters(&house, 1000).await;
+        crowd(&house, &ana, &asked, 1000, &mut waiting).await;
         house.stop().await;
         answers(waiting, "open").await;
         house.start().await;
@@ -124,8 +129,7 @@ fn a_decision_at_another_replica_is_heard() {
     run(Kind::Postgres, |db: TestDb| async move {
         let house = one_lead(db).await;
         let (ana, bo) = (house.program("ana", &[Scope::Petition]).await, house.program("bo", &[Scope::Petition]).await);
-        let world = World { clock: Arc::new(house.clock.clone()), entropy: Arc::new(SystemEntropy) };
-        let other = App::build(&house.config(), house.db.store().await, world).await.unwrap();
+        let other = App::build(&house.config(), house.db.store().await, house.world()).await.unwrap();
         let (store, stop) = (other.workflow().store().clone(), CancellationToken::new());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let there = format!("http://{}", listener.local_addr().unwrap());
@@ -141,7 +145,7 @@ fn a_decision_at_another_replica_is_heard() {
             patience.tick().await;
         }
         bo.claims(&asked, "access/approve").await.ok();
-        tokio::time::timeout(Duration::from_secs(10), answers(waiting, "granted")).await.expect("they hear of it");
+        tokio::time::timeout(MANY, answers(waiting, "granted")).await.expect("they hear of it");
         stop.cancel();
         running.await.unwrap().unwrap();
         store.close().await;

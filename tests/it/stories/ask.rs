@@ -81,8 +81,10 @@ both_databases! {
     async fn the_lease_is_as_long_as_asked(db: TestDb) {
         let house = House::new(db).await;
         house.types(ANA, "customer 123 for 1h30m to debug BUG-482").await;
+        house.settle().await;
         house.advance(hours(2)).await;
         house.press(BO, "Approve").await;
+        house.settle().await;
         house.advance(minutes(90) - SignedDuration::from_micros(1)).await;
         assert!(house.allows("ana", "123").await);
         house.clock.advance(SignedDuration::from_micros(1));

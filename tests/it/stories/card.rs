@@ -27,6 +27,7 @@ both_databases! {
         house.types(ANA, "customer Globex for 6h to debug BUG-1").await;
         house.settle().await;
         house.press(BO, "Approve").await;
+        house.settle().await;
         house.advance(minutes(30)).await;
         house.asked().await;
         for place in [BO, CY, CHANNEL] {

@@ -73,7 +73,7 @@ fn assert_not_stored(answer: &Answer) {
 both_databases! {
     async fn people_are_told_that_nothing_was_stored(db: TestDb) {
         let (mut away, db) = Away::prepare(db).await;
-        let house = House::new(db).await;
+        let house = House::plan(db).in_time().build().await;
         house.asked().await;
         away.take().await;
         assert_not_stored(&house.types(ANA, "customer 200 for 1h to debug BUG-500").await);
@@ -102,9 +102,26 @@ both_databases! {
     }
 
     /// So are those who typed a word: nothing was ended, and nothing is shown that cannot be known.
+    /// Each must know in time that nothing was stored, also who had to wait for another one's turn first.
+    async fn nobody_waits_twice(db: TestDb) {
+        let (mut away, db) = Away::prepare(db).await;
+        let house = House::plan(db).in_time().build().await;
+        house.settle().await;
+        away.take().await;
+        let commands: Vec<String> =
+            (1..=6).map(|hours| format!("customer 200 for {hours}h to debug BUG-{hours}")).collect();
+        for answer in futures_util::future::join_all(commands.iter().map(|text| house.types(ANA, text))).await {
+            assert_not_stored(&answer);
+        }
+        away.give_back().await;
+        house.settle().await;
+        assert!(house.record().await.iter().all(|word| *word != "petition.opened"), "what was not stored did not happen");
+        house.finish().await;
+    }
+
     async fn words_are_answered_honestly(db: TestDb) {
         let (mut away, db) = Away::prepare(db).await;
-        let house = House::new(db).await;
+        let house = House::plan(db).in_time().build().await;
         house.granted().await;
         away.take().await;
         for (user, text) in [(ANA, "done 123"), (BO, "revoke 123")] {

@@ -27,7 +27,7 @@ kind = "webhook"
 url = "${PRODUCTION_URL}"
 secret = ["${PRODUCTION_SECRET}", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
 headers = { x-team = "support" }
-timeout = "1s"
+timeout = "4s"
 "#;
 
 fn kinds(deliveries: &[Delivery]) -> Vec<(&str, u16)> {
@@ -313,6 +313,7 @@ both_databases! {
         assert_eq!(house.types(ANA, "customer 123 for 1h to debug BUG-483").await.problem, None);
         house.settle().await;
         house.press(BO, "Approve").await;
+        house.settle().await;
         house.advance(hours(2)).await;
         assert_eq!(kinds(&house.production.deliveries()), [("access/grant", 200)]);
         assert!(house.allows("ana", "123").await);

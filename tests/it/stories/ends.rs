@@ -84,6 +84,7 @@ both_databases! {
         let house = House::new(db).await;
         gets(&house, "1h", "BUG-482").await;
         house.press(ANA, "I'm done").await;
+        house.settle().await;
         house.advance(hours(2)).await;
         assert_eq!(replies(&house, WARNING), 0);
         assert_eq!(house.applied(), ["access/grant", "access/revoke"]);

@@ -122,7 +122,7 @@ both_databases! {
     /// Nobody knows whether a grant that hangs will still be applied, so its revoke waits for what comes of it.
     async fn a_revoke_comes_after_the_grant_that_is_under_way(db: TestDb) {
         for trouble in [Trouble::Hang, Trouble::Lost] {
-            let house = House::plan(db.at(db.another().await)).provisioners(&patient("1s")).build().await;
+            let house = House::plan(db.at(db.another().await)).provisioners(&patient("6s")).build().await;
             house.asked().await;
             house.production.next([trouble]);
             house.press(BO, "Approve").await;
@@ -145,7 +145,7 @@ both_databases! {
     async fn one_receiver_that_hangs_holds_up_no_other(db: TestDb) {
         let clock = ManualClock::starting_at(morning());
         let other = Production::start(PRODUCTION_SECRET, Arc::new(clock)).await.unwrap();
-        let both = patient("4s") + &provisioner("warehouse", other.url(), "4s");
+        let both = patient("8s") + &provisioner("warehouse", other.url(), "4s");
         let house = House::plan(db).provisioners(&both).build().await;
         house.granted().await;
         house.production.set_down(Some(Trouble::Hang));
@@ -164,7 +164,7 @@ both_databases! {
 
     /// One customer's call that hangs holds up neither grants nor revokes of others.
     async fn one_call_that_hangs_holds_up_no_other(db: TestDb) {
-        let house = House::plan(db).provisioners(&patient("4s")).build().await;
+        let house = House::plan(db).provisioners(&patient("8s")).build().await;
         let send = |event: Event| {
             let house = &house;
             async move { assert_eq!(house.receive(&event.body()).await.0, 200) }

@@ -195,14 +195,15 @@ both_databases! {
     async fn a_click_is_not_lost_by_what_else_is_odd(db: TestDb) {
         let house = house(db).await;
         let essentials = ["/type", "/user/id", "/actions/0/action_id"];
-        let (mut pressed, before) = (0, ephemerals(&house.slack, BO));
+        let mut pressed = 0;
         for name in ["button_in_channel", "button_in_thread", "org_install"] {
             let click = fixture(&house, Door::Interactions, name);
             for place in places(&click).iter().filter(|place| !essential(place, &essentials)) {
                 for spoiled in spoiled(&click, place, pressed / 3) {
+                    let before = ephemerals(&house.slack, BO);
                     taken(&house, "/slack/interactions", payload(&spoiled), place).await;
                     pressed += 1;
-                    let told = |slack: &Workspace| (ephemerals(slack, BO) - before == pressed).then_some(());
+                    let told = |slack: &Workspace| (ephemerals(slack, BO) > before).then_some(());
                     let what = format!("an answer to {name} with {place} spoiled: {spoiled}");
                     house.slack.wait_for(&what, PATIENCE, told).await.unwrap();
                 }
@@ -225,7 +226,7 @@ both_databases! {
             taken(&house, "/slack/interactions", payload(&spoiled), "several").await;
             pressed += 2;
         }
-        let told = |slack: &Workspace| (ephemerals(slack, "U0ANA") - before == pressed).then_some(());
+        let told = |slack: &Workspace| (ephemerals(slack, "U0ANA") - before >= pressed).then_some(());
         house.slack.wait_for("answers to all", PATIENCE, told).await.unwrap();
         house.finish().await;
     }

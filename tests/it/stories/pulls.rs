@@ -155,7 +155,7 @@ both_databases! {
 
     async fn a_pull_that_fails_changes_nothing(db: TestDb) {
         let hook = Hook::saying(brings(&ten())).await;
-        let house = house(db, &hook, "timeout = \"1s\"").await;
+        let house = house(db, &hook, "timeout = \"4s\"").await;
         let had = customers(&house).await;
         let elsewhere = Hook::saying(brings(&[])).await;
         let new = || customer(json!(99), "Wrong", "team");

@@ -64,9 +64,11 @@ both_databases! {
         let indent = Indent::start().await;
         indent.is(Mood::Answers(503, vec![("retry-after", "30".to_owned())], String::new()));
         let house = indent.house(db).await;
-        assert_eq!((puts(&indent), indent.resources().len()), (1, 0));
+        // One at the start, and one more where customers were found while that was under way.
+        let tried = puts(&indent);
+        assert!((1..=2).contains(&tried) && indent.resources().is_empty(), "{tried}");
         house.advance(seconds(29)).await;
-        assert_eq!(puts(&indent), 1);
+        assert_eq!(puts(&indent), tried);
         indent.goes_down();
         house.advance(seconds(2)).await;
         indent.comes_back();
@@ -77,11 +79,10 @@ both_databases! {
 
     async fn a_customer_that_the_space_refuses_keeps_none_from_it(db: TestDb) {
         let indent = Indent::start().await;
-        let no = || Mood::Answers(400, vec![("content-type", "application/json".to_owned())], r#"{"message":"no"}"#.to_owned());
-        // All six; the first three; the first alone.
-        indent.next([no(), no(), no()]);
+        indent.is(Mood::Refuses("\"123\""));
         let house = indent.house(db).await;
         assert_eq!(indent.resources().len(), 5);
+        indent.comes_back();
         house.advance(minutes(16)).await;
         assert_eq!(indent.resources().len(), 6);
         indent.finish(house).await;

@@ -92,7 +92,7 @@ both_databases! {
 
     /// Nobody knows who typed it, so nothing is stored, and they hear so within Slack's three seconds.
     async fn a_command_of_nobody_knows_whom_stores_nothing(db: TestDb) {
-        let house = House::new(db).await;
+        let house = House::plan(db).in_time().build().await;
         for fault in outages().into_iter().chain([Fault::RateLimited { retry_after: 1 }]) {
             house.slack.fault(Some("users.info"), 1, fault.clone());
             let answer = house.types(ANA, COMMAND).await;
@@ -106,7 +106,7 @@ both_databases! {
     }
 
     async fn a_click_of_nobody_knows_whom_decides_nothing(db: TestDb) {
-        let house = House::new(db).await;
+        let house = House::plan(db).in_time().build().await;
         house.asked().await;
         for fault in outages() {
             house.slack.fault(Some("users.info"), 1, fault.clone());
@@ -148,7 +148,7 @@ both_databases! {
 
     /// During the submission of a form nobody can be looked up: the form stays with what was typed in it.
     async fn a_form_of_nobody_knows_whom_stays_open(db: TestDb) {
-        let house = House::new(db).await;
+        let house = House::plan(db).in_time().build().await;
         house.asked().await;
         let view = house.opens_deny(BO).await;
         house.slack.fault(Some("users.info"), 1, Fault::Hang);

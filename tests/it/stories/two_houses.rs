@@ -3,6 +3,7 @@
 use latchkey::http::auth::Scope;
 use reqwest::Method;
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use crate::harness::{
     databases::TestDb,
@@ -14,10 +15,16 @@ use crate::harness::{
 struct Street {
     near: House,
     far: House,
+    _ports: [TcpSocket; 2],
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// A port that nobody else is given while the socket is there, and that a house can listen at all the same.
+fn reserved() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 impl Street {
@@ -27,7 +34,7 @@ impl Street {
 
     /// With the rules of the house that decides.
     async fn with(db: TestDb, rules: &str) -> Self {
-        let (near_port, far_port) = (free_port(), free_port());
+        let ((near_socket, near_port), (far_socket, far_port)) = (reserved(), reserved());
         let rules = rules.split("[[provisioner]]").next().unwrap();
         let provisioner = file_with(&format!(
             "[[provisioner]]\nname = \"near\"\nkind = \"webhook\"\nsecret = \"{WEBHOOK_SECRET}\"\n\
@@ -49,7 +56,7 @@ impl Street {
             .port(near_port)
             .build()
             .await;
-        let street = Self { near, far };
+        let street = Self { near, far, _ports: [near_socket, far_socket] };
         street.settle().await;
         street
     }
