@@ -187,6 +187,15 @@ impl Space {
         Ok(list.iter().filter_map(name).collect())
     }
 
+    /// Whether there is a resource of this name there.
+    pub async fn has_resource(&self, name: &str) -> Result<bool, Trouble> {
+        match self.call(Method::GET, &["resources", name], None, None).await {
+            Ok(_) => Ok(true),
+            Err(Trouble::Permanent { status: 404, .. }) => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// Takes resources away by their names there.
     pub async fn take_resources(&self, names: &[&str]) -> Result<(), Trouble> {
         let body = json!({ "resourceNames": names });

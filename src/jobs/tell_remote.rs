@@ -13,7 +13,7 @@ use crate::{
         petition::{ClaimKind, Petition, PetitionState},
     },
     indent::{Space, TIMEOUT, Trouble},
-    store::{Call, RemoteCall, RemoteStream, StoreError},
+    store::{Call, RemoteCall, RemoteStream, Schedule, StoreError},
     workflow::{Attempt, Error, Phase, REPLACES_LABEL},
 };
 
@@ -68,6 +68,14 @@ async fn attend(jobs: Arc<Jobs>, space: Arc<Space>, stream: RemoteStream, id: St
         Some(name) => store.remote_truth(&PetitionName::new(name)).await?.and_then(|truth| truth.stream.remote_name),
         None => None,
     };
+    // As it was before the space is asked: what is sent meanwhile, it may not have had yet when it judged.
+    let unsent = match &call {
+        Some(call) if call.call == Call::Create => {
+            store.send_to(&space.address()).await?;
+            store.is_unsent(&petition.customer).await?
+        }
+        Some(_) | None => false,
+    };
     let done = match (&call, &stream.remote_name) {
         (Some(call), _) => tell(&space, &stream, &petition, call, replaced.as_deref()).await,
         (None, Some(name)) => space.petition(name).await.map(Done::Seen),
@@ -82,6 +90,15 @@ async fn attend(jobs: Arc<Jobs>, space: Arc<Space>, stream: RemoteStream, id: St
         (Ok(Done::Claimed), Some(call)) => workflow.remote_claimed(attempt, call, None).await,
         (Ok(Done::Seen(seen)), _) => workflow.remote_seen(attempt, &seen).await,
         (Ok(Done::Needless | Done::Created(_) | Done::Claimed), _) => workflow.remote_needless(attempt).await,
+        // It does not know the customer yet, or knows another rule for it: that is no answer to the petition.
+        (Err(Trouble::Permanent { why, status: 400 | 404 | 422 }), Some(_)) if unsent => {
+            tracing::warn!(
+                petition = %stream.petition, why,
+                "the remote space does not take a petition for a customer that it was not sent yet; sending it first"
+            );
+            store.make_due(Schedule::UploadCustomers, jobs.clock.now()).await?;
+            workflow.remote_failed(attempt, &why, false, None).await
+        }
         (Err(Trouble::Permanent { why, .. }), Some(call)) if call.call == Call::Create => {
             tracing::warn!(petition = %stream.petition, why, "the remote space does not take a petition");
             workflow.remote_refused(attempt, call, &why).await

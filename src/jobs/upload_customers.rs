@@ -153,10 +153,8 @@ impl Upload<'_> {
         while let Some(mut batch) = left.pop() {
             // The space never told a name: there is nothing to name.
             let names: Vec<&str> = batch.iter().filter_map(|(_, name)| name.as_deref()).collect();
-            match if names.is_empty() { Ok(()) } else { self.space.take_resources(&names).await } {
+            match if names.is_empty() { Ok(()) } else { self.take_there(&names).await } {
                 Ok(()) => {}
-                // Gone there already.
-                Err(Trouble::Permanent { status: 404, .. }) if names.len() == 1 => {}
                 Err(Trouble::Permanent { why, .. }) if batch.len() == 1 => {
                     tracing::error!(why, "the remote space does not let a customer go");
                     continue;
@@ -173,5 +171,20 @@ impl Upload<'_> {
             taken += ids.len() as u64;
         }
         Ok(taken)
+    }
+
+    /// One that is gone there already is taken, whether the space says so by 404 or refuses the call by 400.
+    async fn take_there(&self, names: &[&str]) -> Result<(), Trouble> {
+        match (self.space.take_resources(names).await, names) {
+            (Err(Trouble::Permanent { status: 404, .. }), [_]) => Ok(()),
+            (Err(refused @ Trouble::Permanent { status: 400, .. }), [name]) => {
+                match self.space.has_resource(name).await {
+                    Ok(false) => Ok(()),
+                    Ok(true) | Err(Trouble::Permanent { .. }) => Err(refused),
+                    Err(trouble) => Err(trouble),
+                }
+            }
+            (done, _) => done,
+        }
     }
 }

@@ -119,6 +119,12 @@ statements! {
         "UPDATE customers SET removed_us = $2, changed_us = $2
          WHERE id IN (SELECT json_array_elements_text($1::json)) AND removed_us IS NULL",
     );
+    REMOVE_OF_SOURCE = Sql::each(
+        "UPDATE customers SET removed_us = $2, changed_us = $2
+         WHERE id IN (SELECT value FROM json_each($1)) AND source = $3 AND removed_us IS NULL RETURNING id",
+        "UPDATE customers SET removed_us = $2, changed_us = $2
+         WHERE id IN (SELECT json_array_elements_text($1::json)) AND source = $3 AND removed_us IS NULL RETURNING id",
+    );
 }
 
 #[derive(FromRow)]
@@ -375,5 +381,18 @@ impl Tx {
             sqlx::query(sql).bind(&ids).bind(now.as_microsecond()).execute(conn).await.map(|_| ())
         })?;
         Ok(())
+    }
+
+    /// The same, but only those that are still of that source: what somebody uploaded meanwhile stays. Which it were.
+    pub async fn remove_customers_of(
+        &mut self,
+        source: &Source,
+        gone: &RemovedCustomers,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let (ids, source) = (serde_json::json!(gone.0).to_string(), source.to_string());
+        Ok(within!(self, REMOVE_OF_SOURCE, |sql, conn| {
+            sqlx::query_scalar(sql).bind(&ids).bind(now.as_microsecond()).bind(&source).fetch_all(conn).await
+        })?)
     }
 }

@@ -43,6 +43,7 @@ statements! {
              OR (excluded.source = 'upload' AND resources.source <> 'upload')",
     );
     REMOVE = Sql::both("DELETE FROM resources WHERE name = $1");
+    REMOVE_OF_SOURCE = Sql::both("DELETE FROM resources WHERE name = $1 AND source = $2");
 }
 
 #[derive(FromRow)]
@@ -173,6 +174,15 @@ impl Tx {
     pub async fn remove_resource(&mut self, name: &str) -> Result<bool, StoreError> {
         let rows = within!(self, REMOVE, |sql, conn| {
             sqlx::query(sql).bind(name).execute(conn).await.map(|done| done.rows_affected())
+        })?;
+        Ok(rows == 1)
+    }
+
+    /// The same, but only while it is still of that source: what somebody uploaded meanwhile stays.
+    pub async fn remove_resource_of(&mut self, source: &Source, name: &str) -> Result<bool, StoreError> {
+        let source = source.to_string();
+        let rows = within!(self, REMOVE_OF_SOURCE, |sql, conn| {
+            sqlx::query(sql).bind(name).bind(&source).execute(conn).await.map(|done| done.rows_affected())
         })?;
         Ok(rows == 1)
     }

@@ -22,6 +22,10 @@ statements! {
         "SELECT id, remote_name FROM customers WHERE removed_us IS NOT NULL AND remote_hash IS NOT NULL AND id > $1
          ORDER BY id LIMIT $2",
     );
+    UNSENT = Sql::both(
+        "SELECT COUNT(*) FROM customers
+         WHERE id = $1 AND removed_us IS NULL AND (remote_hash IS NULL OR remote_hash <> row_hash)",
+    );
     SENT = Sql::each(
         "UPDATE customers SET remote_hash = sent.hash, remote_name = COALESCE(sent.name, remote_name)
          FROM (SELECT value ->> 'id' AS id, value ->> 'hash' AS hash, value ->> 'name' AS name FROM json_each($1)) AS sent
@@ -67,6 +71,13 @@ impl Store {
             (customer, row.row_hash)
         };
         Ok(rows.into_iter().map(customer).collect())
+    }
+
+    /// Whether this customer is one that the space has not, or not as it is.
+    pub async fn is_unsent(&self, id: &CustomerId) -> Result<bool, StoreError> {
+        let count: i64 =
+            reading!(self, UNSENT, |sql, pool| sqlx::query_scalar(sql).bind(id.as_str()).fetch_one(pool).await)?;
+        Ok(count > 0)
     }
 
     /// Customers that the space still has although they are gone, each with its name there.

@@ -76,14 +76,14 @@ impl Workflow {
         let mut leases: Vec<&Lease> = due.iter().collect();
         leases.sort_by(|a, b| (&a.holding, &a.id).cmp(&(&b.holding, &b.id)));
         for lease in leases {
+            // An event from outside may have moved an end since it was listed.
             match petitions.remove(&PetitionName::new(&lease.petition)) {
-                Some(petition) if matches!(petition.state, PetitionState::Granted { .. }) => {
+                Some(petition) if matches!(petition.state, PetitionState::Granted { until, .. } if until <= now) => {
                     let petition =
                         self.close_granted(&mut tx, petition, CloseReason::Expired, now, &cause, &mut entries).await?;
                     self.tell_petitioner(&mut tx, &petition, Purpose::NewsEnded, cause.actor, now).await?;
                 }
                 Some(_) | None => {
-                    // An event from outside may have moved its end since it was listed.
                     self.hold_access(&mut tx, &lease.holding, now).await?;
                     let Some(lease) = tx.lease(&lease.id).await?.filter(|lease| !lease.is_live(now)) else { continue };
                     self.end_held_lease(&mut tx, &lease, EndCause::Expired, now, &cause, &mut entries).await?;

@@ -3,17 +3,20 @@
 //! What it means depends on whose petition it is: to deny one's own is to withdraw it, to revoke it is to give the
 //! access back. The same claim by the same maker again is answered with the first and changes nothing.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
-use super::{Error, Workflow};
+use super::{Actor, Error, Review, Workflow};
 use crate::{
     audit::Via,
     domain::{
         customer::Labels,
         id::PetitionName,
         person::Email,
-        petition::{Claim, ClaimKind, PetitionState},
+        petition::{Claim, ClaimKind, Petition, PetitionState},
     },
+    policy::PersonFacts,
 };
 
 /// What a program asks for.
@@ -62,14 +65,17 @@ impl Workflow {
     }
 
     async fn try_post_claim(&self, new: &NewClaim) -> Result<(), Error> {
-        let mut review = self.gather(&new.petition, &new.maker, new.via).await?;
+        let petition = self.store.petition(&new.petition).await?;
+        let own = petition.filter(|petition| petition.petitioner.email == new.maker);
+        let mut review = match &own {
+            Some(own) if new.kind != ClaimKind::Approve => by_its_petitioner(own, new.via),
+            Some(_) | None => self.gather(&new.petition, &new.maker, new.via).await?,
+        };
         review.note.clone_from(&new.note);
         review.length = new.length;
         review.labels.clone_from(&new.labels);
         review.delegate.clone_from(&new.delegate);
-        let petition = self.store.petition(&new.petition).await?;
-        let own = petition.is_some_and(|petition| petition.petitioner.email == new.maker);
-        match (new.kind, own) {
+        match (new.kind, own.is_some()) {
             (ClaimKind::Approve, _) => self.approve(&review).await.map(|_| ()),
             (ClaimKind::Deny, true) => self.withdraw(&review).await.map(|_| ()),
             (ClaimKind::Deny, false) => self.deny(&review).await.map(|_| ()),
@@ -87,5 +93,27 @@ impl Workflow {
             }
             made => Ok(made),
         }
+    }
+}
+
+/// To take one's own back takes nobody's facts, so it does not wait for Slack to answer. It decides nothing else.
+fn by_its_petitioner(own: &Petition, via: Via) -> Review {
+    let person = &own.petitioner;
+    let facts = PersonFacts {
+        email: person.email.clone(),
+        slack: person.slack.clone(),
+        full_member: false,
+        slack_groups: BTreeSet::new(),
+    };
+    Review {
+        petition: own.name.clone(),
+        maker: Actor { facts, name: person.name.clone() },
+        delegate: None,
+        note: String::new(),
+        length: None,
+        labels: Labels::new(),
+        known: Vec::new(),
+        signature: None,
+        via,
     }
 }

@@ -105,19 +105,25 @@ impl Workflow {
         }
         for ids in gone.customers.chunks(BATCH) {
             renew(hold, self).await?;
+            let now = self.now();
             let mut tx = self.store.begin().await?;
-            tx.remove_customers(&RemovedCustomers(ids.to_vec()), self.now()).await?;
-            self.commit_removal(tx, run, &source, ids).await?;
+            let removed = tx.remove_customers_of(&source, &RemovedCustomers(ids.to_vec()), now).await?;
+            if !removed.is_empty() {
+                self.owe_customers(&mut tx, now).await?;
+            }
+            pulled.removed += self.commit_removal(tx, run, &source, &removed).await?;
         }
         for names in gone.others.chunks(BATCH) {
             renew(hold, self).await?;
             let mut tx = self.store.begin().await?;
+            let mut removed = Vec::new();
             for name in names {
-                tx.remove_resource(name).await?;
+                if tx.remove_resource_of(&source, name).await? {
+                    removed.push(name.clone());
+                }
             }
-            self.commit_removal(tx, run, &source, names).await?;
+            pulled.removed += self.commit_removal(tx, run, &source, &removed).await?;
         }
-        pulled.removed = (gone.customers.len() + gone.others.len()) as u64;
         Ok(pulled)
     }
 
@@ -161,6 +167,9 @@ impl Workflow {
             let mut rows: Vec<StagedCustomer> = customers.iter().cloned().map(derived).collect();
             rows.sort_by(|a, b| a.id.cmp(&b.id));
             written += tx.put_customers(&rows, source, now).await?;
+            if written > 0 {
+                self.owe_customers(&mut tx, now).await?;
+            }
         }
         if !others.is_empty() {
             let named = |resource: &Resource| StoredResource {
@@ -176,19 +185,24 @@ impl Workflow {
         Ok(written)
     }
 
+    /// How many it were; when it was none, nothing is put on record.
     async fn commit_removal(
         &self,
         tx: Tx,
         run: PullsAs<'_>,
         source: &Source,
         named: &[String],
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
+        if named.is_empty() {
+            return Ok(0);
+        }
         let details = json!({
             "count": named.len(), "ids": named.iter().take(NAMED_IN_RECORD).collect::<Vec<_>>(),
             "source": source.to_string(),
         });
         let entry = AuditEntry::new(self.now(), AuditEvent::ResourcesRemoved, run.by, run.via).details(details);
-        tx.commit(&[entry]).await
+        tx.commit(&[entry]).await?;
+        Ok(named.len() as u64)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     domain::{
         customer::{Labels, name_key},
         id::CustomerId,
+        resource::Source,
     },
     store::{CustomerHash, RemovedCustomers, Schedule, StagedCustomer, StoreError},
 };
@@ -151,13 +152,13 @@ impl Workflow {
         synced.changed += self.stage(&mut batch).await?;
         progress(synced.read);
 
-        synced.vanished = known.values().filter(|known| known.is_missing()).count() as u64;
-        if synced.vanished as f64 > had as f64 * max_removals_percent / 100.0 {
-            return Err(SyncError::TooManyGone { missing: synced.vanished, had, limit: max_removals_percent });
+        let missing = known.values().filter(|known| known.is_missing()).count() as u64;
+        if missing as f64 > had as f64 * max_removals_percent / 100.0 {
+            return Err(SyncError::TooManyGone { missing, had, limit: max_removals_percent });
         }
         self.move_into_place(hold).await?;
         if known.values().any(|known| known.is_missing() || known.is_released()) {
-            self.remove_vanished(hold, &known).await?;
+            synced.vanished = self.remove_vanished(hold, &known).await?;
         }
         Ok(synced)
     }
@@ -183,8 +184,9 @@ impl Workflow {
         }
     }
 
-    /// Their leases run on and end in time; they just cannot be asked for any more.
-    async fn remove_vanished(&self, hold: &mut Hold, known: &HashMap<u64, Known>) -> Result<(), SyncError> {
+    /// Their leases run on and end in time; they just cannot be asked for any more. How many it were: whoever was
+    /// uploaded meanwhile stays.
+    async fn remove_vanished(&self, hold: &mut Hold, known: &HashMap<u64, Known>) -> Result<u64, SyncError> {
         let (mut gone, mut released): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         self.store
             .each_customer_hash(|row| {
@@ -203,14 +205,18 @@ impl Workflow {
             tx.release_customers(ids).await?;
             tx.commit(&[]).await?;
         }
+        let mut vanished = 0;
         for ids in gone.chunks(BATCH) {
             renew(hold, self).await?;
             let now = self.now();
             let mut tx = self.store.begin().await?;
-            tx.remove_customers(&RemovedCustomers(ids.to_vec()), now).await?;
-            tx.commit(&[synced_entry(now, 0, ids.len() as u64)]).await?;
+            let removed = tx.remove_customers_of(&Source::Sync, &RemovedCustomers(ids.to_vec()), now).await?;
+            if !removed.is_empty() {
+                tx.commit(&[synced_entry(now, 0, removed.len() as u64)]).await?;
+                vanished += removed.len() as u64;
+            }
         }
-        Ok(())
+        Ok(vanished)
     }
 }
 

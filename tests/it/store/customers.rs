@@ -4,8 +4,9 @@ use latchkey::{
     domain::{
         customer::{Customer, Labels, name_key},
         id::CustomerId,
+        resource::{Resource, Source},
     },
-    store::{CustomerLookup, Db, RemovedCustomers, StagedCustomer, Store, statements},
+    store::{CustomerLookup, Db, RemovedCustomers, StagedCustomer, Store, StoredResource, statements},
 };
 use sqlx::AssertSqlSafe;
 
@@ -82,6 +83,39 @@ both_databases! {
         drop(tx);
         offer(&store, &[("1", "AcmeCorp")]).await;
         assert_eq!(store.customer("1").await.unwrap(), Some(customer("1", "AcmeCorp")));
+    }
+
+    async fn a_sync_or_a_pull_takes_away_only_what_is_still_its_own(db: TestDb) {
+        let store = db.store().await;
+        let pull = Source::Pull("crm".to_owned());
+        let vault = |name: &str, id: &str| StoredResource {
+            name: name.to_owned(),
+            resource: Resource { kind: "vault".to_owned(), id: id.to_owned(), ..Resource::default() },
+        };
+        offer(&store, &[("1", "AcmeCorp"), ("2", "Bolt")]).await;
+        let mut tx = store.begin().await.unwrap();
+        tx.put_customers(&[staged("3", "Crux", 1), staged("4", "Dune", 1)], &pull, morning()).await.unwrap();
+        tx.put_resources(&[vault("res_a", "a"), vault("res_b", "b")], &pull, morning()).await.unwrap();
+        commit(tx).await;
+        // While they run, somebody uploads one of each.
+        let mut tx = store.begin().await.unwrap();
+        let uploaded = [staged("2", "Bolt", 1), staged("4", "Dune", 1)];
+        tx.put_customers(&uploaded, &Source::Upload, morning()).await.unwrap();
+        tx.put_resources(&[vault("res_c", "b")], &Source::Upload, morning()).await.unwrap();
+        commit(tx).await;
+        let gone = |ids: [&str; 2]| RemovedCustomers(ids.map(str::to_owned).to_vec());
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(tx.remove_customers_of(&Source::Sync, &gone(["1", "2"]), morning()).await.unwrap(), ["1"]);
+        assert_eq!(tx.remove_customers_of(&pull, &gone(["3", "4"]), morning()).await.unwrap(), ["3"]);
+        assert!(tx.remove_resource_of(&pull, "res_a").await.unwrap());
+        assert!(!tx.remove_resource_of(&pull, "res_b").await.unwrap());
+        commit(tx).await;
+        for (id, there) in [("1", false), ("2", true), ("3", false), ("4", true)] {
+            assert_eq!(store.customer(id).await.unwrap().is_some(), there, "{id}");
+        }
+        for (name, there) in [("res_a", false), ("res_b", true)] {
+            assert_eq!(store.resource(name).await.unwrap().is_some(), there, "{name}");
+        }
     }
 
     async fn a_customer_is_found_by_id_and_by_any_spelling_of_the_name(db: TestDb) {

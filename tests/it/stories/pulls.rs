@@ -13,6 +13,7 @@ use crate::harness::{
     databases::TestDb,
     hook::{Hook, Reply},
     house::{ANA, CHANNEL, House, Patience, file_with},
+    indent::Indent,
     office::minutes,
 };
 
@@ -69,8 +70,12 @@ async fn sources(house: &House) -> Vec<String> {
 
 /// The schedule is due again, and what it starts is over.
 async fn next(house: &House, hook: &Hook) {
+    after(house, hook, minutes(15)).await;
+}
+
+async fn after(house: &House, hook: &Hook, every: SignedDuration) {
     let before = hook.asked().len();
-    house.advance(minutes(15)).await;
+    house.advance(every).await;
     let mut patience = Patience::new("the endpoint is asked");
     while hook.asked().len() == before {
         patience.tick().await;
@@ -217,6 +222,26 @@ both_databases! {
         next(&house, &hook).await;
         assert_eq!(customers(&house).await.len(), 16, "the sync brought it");
         house.finish().await;
+    }
+
+    /// Sooner than the space would be looked after anyway.
+    async fn what_it_changes_goes_to_the_remote_space(db: TestDb) {
+        let hook = Hook::saying(brings(&ten())).await;
+        let indent = Indent::start().await;
+        let plan = House::plan(db).file(&file(&hook, "every = \"5m\"")).env("CUSTOMERS_DATABASE_URL", "");
+        let house = indent.build(plan).await;
+        first(&house, &hook).await;
+        assert_eq!(indent.resources().len(), 10);
+        let mut resources = ten();
+        resources[0] = customer(json!(1), "Renamed", "team");
+        hook.says(Reply::Json(brings(&resources)));
+        after(&house, &hook, minutes(5)).await;
+        assert_eq!(indent.resources()["1"]["displayName"], "Renamed");
+        resources.remove(9);
+        hook.says(Reply::Json(brings(&resources)));
+        after(&house, &hook, minutes(5)).await;
+        assert!(!indent.resources().contains_key("10"));
+        indent.finish(house).await;
     }
 
     /// One run at a time, whoever asks: an older answer must not take away what a newer one brought.

@@ -1,11 +1,12 @@
 //! A remote space decides: the petition goes there, the clicks become claims there, and its word comes back.
 
+use latchkey::{demo::workspace::Fault, http::auth::Scope};
 use serde_json::json;
 
 use crate::harness::{
     databases::TestDb,
     house::{ANA, BO, CHANNEL, DAN, House},
-    indent::Indent,
+    indent::{Indent, SPACE},
     office::{hours, seconds},
 };
 
@@ -132,6 +133,26 @@ both_databases! {
         assert_eq!(indent.claims(), ["deny by bo@acme.test"]);
         assert_eq!((indent.claim(0)["reason"].as_str(), indent.phase()), (Some("use the replica"), "closed".to_owned()));
         assert!(house.reads(ANA).contains("bo denied your petition"), "{}", house.reads(ANA));
+        house.advance(seconds(31)).await;
+        indent.finish(house).await;
+    }
+
+    /// Who sees everything whatever Slack says does not wait for it.
+    async fn what_an_administrator_closes_while_slack_is_away_is_closed_there(db: TestDb) {
+        let indent = Indent::start().await;
+        let house = indent.house(db).await;
+        house.asked().await;
+        let token = house.token_of("dan", &[Scope::Admin], None).await;
+        let petition = indent.petitions().remove(0);
+        let name = petition["meta"]["labels"]["latchkey/petition"].as_str().unwrap();
+        let url = format!("{}/v1/spaces/{SPACE}/petitions/{name}", house.bot);
+        let body = json!({ "petition": { "state": { "status": { "phase": "closed" } } } });
+        house.slack.fault(Some("users.lookupByEmail"), 20, Fault::Status(500));
+        let answer = house.http.put(url).bearer_auth(&token).json(&body).send().await.unwrap();
+        house.slack.clear_faults();
+        assert_eq!(answer.status().as_u16(), 200);
+        house.settle().await;
+        assert_eq!((indent.claims(), indent.phase()), (vec!["deny by ana@acme.test".to_owned()], "closed".to_owned()));
         house.advance(seconds(31)).await;
         indent.finish(house).await;
     }

@@ -5,9 +5,14 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     databases::{TestDb, raw_at},
+    house::ANA,
     indent::{Indent, Mood, SPACE},
     office::{minutes, seconds},
 };
+
+fn says_no() -> Mood {
+    Mood::Answers(400, vec![("content-type", "application/json".to_owned())], r#"{"message":"no"}"#.to_owned())
+}
 
 fn puts(indent: &Indent) -> usize {
     indent.calls("PUT resources:bulkUpdate")
@@ -85,6 +90,46 @@ both_databases! {
         indent.comes_back();
         house.advance(minutes(16)).await;
         assert_eq!(indent.resources().len(), 6);
+        indent.finish(house).await;
+    }
+
+    /// A space refuses a petition about a customer that it has not: that is no answer to the petition.
+    async fn a_petition_waits_until_the_space_has_its_customer(db: TestDb) {
+        let indent = Indent::start().await;
+        indent.is(Mood::Refuses("\"123\""));
+        let house = indent.house(db).await;
+        assert_eq!(indent.resources().len(), 5);
+        indent.is(Mood::Refuses("\"petitioners\""));
+        house.asked().await;
+        assert!(!house.reads(ANA).contains("was refused"), "{}", house.reads(ANA));
+        assert_eq!((indent.resources().len(), indent.petitions().len()), (6, 0), "the customer is sent at once");
+        indent.comes_back();
+        house.advance(seconds(2)).await;
+        assert_eq!(indent.petitions().len(), 1);
+        // One whose customer it has is refused.
+        indent.next([says_no()]);
+        house.types(ANA, "customer 200 to debug BUG-483").await;
+        house.settle().await;
+        assert!(house.reads(ANA).contains("was refused"), "{}", house.reads(ANA));
+        indent.finish(house).await;
+    }
+
+    /// Some spaces answer 400, not 404, to taking away what is not there.
+    async fn what_is_gone_there_already_is_not_taken_away_for_ever(db: TestDb) {
+        let indent = Indent::start().await;
+        let house = indent.house(db).await;
+        indent.is(says_no());
+        raw_at(&house.customers, "DELETE FROM customers WHERE id = 201").await;
+        house.synced().await;
+        house.settle().await;
+        let owed = async || house.store().customers_to_take("", 9).await.unwrap().len();
+        assert_eq!(owed().await, 1, "it does not say whether it is there");
+        indent.is(Mood::Refuses("resourceNames"));
+        house.advance(minutes(16)).await;
+        assert_eq!((owed().await, indent.calls("GET resources/block-201") > 0), (0, true));
+        let told = indent.calls("POST resources:bulkDelete");
+        house.advance(minutes(16)).await;
+        assert_eq!(indent.calls("POST resources:bulkDelete"), told);
         indent.finish(house).await;
     }
 }

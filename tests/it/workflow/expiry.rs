@@ -1,6 +1,7 @@
-//! Time passes.
+//! Time passes, or access is given back before its time.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::Pin,
     sync::{
@@ -9,16 +10,22 @@ use std::{
     },
 };
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use latchkey::{
+    audit::Via,
     clock::ManualClock,
     domain::{
         clock::Clock,
+        customer::Labels,
         event::Wanted,
-        petition::{CloseReason, PetitionState},
+        id::PetitionName,
+        person::Person,
+        petition::{ClaimKind, CloseReason, PetitionState},
     },
+    policy::PersonFacts,
     store::Purpose,
-    workflow::{Error, IncomingEvent, Workflow},
+    workflow::{Error, Freshness, IncomingEvent, NewClaim, People, SlackGroups, Workflow},
 };
 use tokio::sync::Notify;
 
@@ -44,6 +51,24 @@ impl Clock for Watched {
 
     fn sleep_until(&self, at: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.clock.sleep_until(at)
+    }
+}
+
+/// Slack does not answer.
+struct Away;
+
+impl People for Away {
+    fn facts<'a>(
+        &'a self,
+        _: &'a [Person],
+        _: &'a BTreeSet<String>,
+        _: Freshness,
+    ) -> BoxFuture<'a, Result<Vec<PersonFacts>, Error>> {
+        Box::pin(async { Err(Error::Unavailable("Slack does not answer".to_owned())) })
+    }
+
+    fn groups<'a>(&'a self, _: &'a BTreeSet<String>) -> BoxFuture<'a, SlackGroups> {
+        Box::pin(async { SlackGroups::new() })
     }
 }
 
@@ -113,6 +138,79 @@ both_databases! {
         working.await.unwrap();
         assert!(office.may("ana", "123").await, "its end has moved");
         office.workflow.expire_leases().await.unwrap();
+    }
+
+    async fn a_petition_whose_end_has_moved_in_the_meantime_stays_granted(db: TestDb) {
+        let office = Office::new(&db).await;
+        let (petition, until) = office.grant("ana", "123", hours(1)).await;
+        let later = until + hours(8);
+        // As above, for a petition of ours.
+        let mut tx = office.store.begin().await.unwrap();
+        let mut state = tx.lock_petition(&petition.name).await.unwrap().unwrap().state;
+        let PetitionState::Granted { until: end, .. } = &mut state else { panic!("it was not granted") };
+        *end = later;
+        let lease = tx.lease_of(&petition.name).await.unwrap().unwrap();
+        tx.lock_access(&lease.holding, &lease.access).await.unwrap();
+        tx.move_lease(&lease.id, later, petition.name.as_str(), morning()).await.unwrap();
+        tx.set_petition_state(&petition.name, &state).await.unwrap();
+        tx.set_access(&lease.access, 2, Some(later)).await.unwrap();
+        office.clock.advance(hours(1));
+        let asked = Arc::new(Notify::new());
+        let clock = Watched { clock: office.clock.clone(), left: AtomicU32::new(2), asked: asked.clone() };
+        let worker = Workflow::new(
+            office.store.clone(),
+            Arc::new(policy(1)),
+            Arc::new(clock),
+            Arc::new(CountingEntropy),
+            Vec::new(),
+        );
+        let working = tokio::spawn(async move { worker.expire_leases().await.unwrap() });
+        asked.notified().await;
+        tx.commit(&[]).await.unwrap();
+        working.await.unwrap();
+        assert!(office.may("ana", "123").await, "its end has moved");
+        let now = office.store.petition(&petition.name).await.unwrap().unwrap().state;
+        assert_eq!(now, state);
+        office.clock.advance(hours(8));
+        office.expire().await;
+        let over = office.store.petition(&petition.name).await.unwrap().unwrap().state;
+        assert!(matches!(over, PetitionState::Closed { why: CloseReason::Expired, .. }), "{over:?}");
+    }
+
+    async fn what_is_ones_own_is_taken_back_while_slack_is_away(db: TestDb) {
+        let office = Office::new(&db).await;
+        let open = office.open("ana", "123", hours(4)).await.name;
+        let granted = office.grant("ana", "124", hours(4)).await.0.name;
+        let workflow = office.workflow.clone().with_people(Arc::new(Away));
+        let claim = async |petition: &PetitionName, kind: ClaimKind, who: &str| {
+            let new = NewClaim {
+                petition: petition.clone(),
+                kind,
+                maker: email(who),
+                delegate: None,
+                note: "not needed".to_owned(),
+                length: None,
+                labels: Labels::new(),
+                via: Via::Api,
+            };
+            workflow.post_claim(&new).await
+        };
+        for (petition, kind, who) in [
+            (&open, ClaimKind::Approve, "bo"),
+            (&open, ClaimKind::Approve, "ana"),
+            (&open, ClaimKind::Deny, "bo"),
+            (&granted, ClaimKind::Revoke, "bo"),
+        ] {
+            let result = claim(petition, kind, who).await;
+            assert!(matches!(result, Err(Error::Unavailable(_))), "{who} {kind:?}: {result:?}");
+        }
+        assert_eq!(claim(&open, ClaimKind::Deny, "ana").await.unwrap().note, "not needed");
+        assert_eq!(claim(&granted, ClaimKind::Revoke, "ana").await.unwrap().maker.email, email("ana"));
+        assert!(!office.may("ana", "124").await);
+        for (petition, wanted) in [(&open, CloseReason::Withdrawn), (&granted, CloseReason::Done)] {
+            let state = office.store.petition(petition).await.unwrap().unwrap().state;
+            assert!(matches!(&state, PetitionState::Closed { why, .. } if *why == wanted), "{state:?}");
+        }
     }
 
     async fn what_nobody_decides_closes_itself(db: TestDb) {
