@@ -14,7 +14,10 @@ use super::{
     error::ApiError,
     openapi,
 };
-use crate::domain::{id::AccessId, lease::Lease};
+use crate::domain::{
+    id::{AccessId, CustomerId},
+    lease::Lease,
+};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
@@ -23,9 +26,12 @@ pub struct Filter {
     /// Only this person's
     #[serde(default)]
     user: String,
-    /// Only on this customer
+    /// Only on this customer, or on the resource of this id where `kind` says its kind
     #[serde(default)]
     customer: String,
+    /// The kind of a resource that is no customer; only with `customer`
+    #[serde(default)]
+    kind: String,
     /// The `nextPageToken` of the page before
     #[serde(default)]
     page_token: String,
@@ -49,7 +55,12 @@ pub struct Page {
 #[schema(as = Lease)]
 pub struct Line {
     user: String,
+    /// The id of the customer, or of the resource where there is a `kind`
     customer: String,
+    /// Absent where it is a customer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
+    kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
     role: Option<String>,
@@ -83,7 +94,7 @@ pub struct Progress {
 }
 
 const PAGE: i64 = 100;
-const USAGE: &str = "the list takes `user`, `customer`, `pageToken` and a `pageSize` up to 100";
+const USAGE: &str = "the list takes `user`, `customer`, a `kind` with it, `pageToken` and a `pageSize` up to 100";
 
 /// Who holds what
 ///
@@ -109,13 +120,19 @@ pub async fn list(
     }
     caller.demand(Scope::Admin)?;
     let Query(filter) = filter.map_err(|_| ApiError::Invalid(USAGE.to_owned()))?;
-    if [&filter.user, &filter.customer, &filter.page_token].into_iter().any(|text| text.contains('\0')) {
+    let texts = [&filter.user, &filter.customer, &filter.kind, &filter.page_token];
+    let kind_alone = filter.customer.is_empty() && !filter.kind.is_empty();
+    if kind_alone || texts.into_iter().any(|text| text.contains('\0')) {
         return Err(ApiError::Invalid(USAGE.to_owned()));
     }
     let store = http.workflow.store();
     let limit = filter.page_size.unwrap_or(PAGE).clamp(1, PAGE);
     let user = filter.user.to_lowercase();
-    let leases = store.open_leases(http.workflow.now(), &user, &filter.customer, &filter.page_token, limit).await?;
+    let customer = match filter.kind.as_str() {
+        "" => filter.customer,
+        kind => CustomerId::of_kind(kind, &filter.customer).into_string(),
+    };
+    let leases = store.open_leases(http.workflow.now(), &user, &customer, &filter.page_token, limit).await?;
     let next_page_token = (leases.len() as i64 == limit).then(|| leases.last().map(|l| l.id.to_string())).flatten();
     let mut lines = Vec::with_capacity(leases.len());
     for lease in leases {
@@ -144,9 +161,11 @@ async fn progress(http: &Http, access: &AccessId) -> Result<Vec<Progress>, ApiEr
 }
 
 fn line(lease: Lease, provisioners: Vec<Progress>) -> Line {
+    let customer = &lease.holding.customer;
     Line {
         user: lease.holding.person.to_string(),
-        customer: lease.holding.customer.into_string(),
+        customer: customer.bare().to_owned(),
+        kind: customer.kind().map(str::to_owned),
         role: lease.holding.role.map(|role| role.into_string()),
         petition: lease.petition,
         lease: lease.id.into_string(),

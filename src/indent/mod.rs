@@ -8,6 +8,9 @@ mod pull_update;
 mod webhook;
 mod wire;
 
+/// The most bytes of an id and of a petition's name, from whichever side: no index of a database takes much more.
+const LONGEST_ID: usize = 1024;
+
 pub use self::{
     client::{OUR_NAME, Space, SpaceSettings, TIMEOUT, Trouble},
     webhook::{Receiver, routes},

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    LONGEST_ID,
     client::OUR_NAME,
     pull_update,
     wire::{self, Resource},
@@ -161,7 +162,11 @@ async fn apply(receiver: &Receiver, events: &[Value], signed_at: Timestamp) -> R
             "access/revoke" | "access/grant/revoked" => Wanted::Revoke,
             _ => continue,
         };
-        let incoming = match read(receiver, &event, wanted, signed_at) {
+        let whole = match is_whole(receiver, &event).await {
+            Ok(whole) => whole,
+            Err(error) => return failed(&error.into()),
+        };
+        let incoming = match read(receiver, &event, wanted, signed_at, whole) {
             Ok(incoming) => incoming,
             Err(message) => {
                 tracing::warn!(message, "an event from outside cannot be applied");
@@ -206,21 +211,25 @@ fn failed(error: &Error) -> Response {
 }
 
 /// Makes one event ours, or says what is missing. A revoke takes no more than it needs: what it does not say, or says
-/// badly, must not keep access open.
+/// badly, must not keep access open. `whole`: as [`is_whole`] says.
 fn read(
     receiver: &Receiver,
     event: &wire::Event,
     wanted: Wanted,
     signed_at: Timestamp,
+    whole: bool,
 ) -> Result<IncomingEvent, String> {
     let petition = event.label("petition").or_else(|| event.label("indent.com/petition"));
+    if petition.as_ref().is_some_and(|name| name.len() > LONGEST_ID) {
+        return Err(format!("the petition's name is longer than {LONGEST_ID} bytes"));
+    }
     // No sender can speak for a time that is further ahead than its own signature may be.
     let latest = signed_at.saturating_add(SignedDuration::from_secs(TOLERANCE_SECS)).unwrap_or(signed_at);
     let at = event.timestamp.parse::<Timestamp>().unwrap_or(signed_at).min(latest);
     let (holding, end, version) = match wanted {
-        Wanted::Grant => (Some(holding_of(receiver, event)?), end_of(event, at)?, version_of(event)?),
+        Wanted::Grant => (Some(holding_of(receiver, event, whole)?), end_of(event, at)?, version_of(event)?),
         Wanted::Revoke => {
-            let holding = match holding_of(receiver, event) {
+            let holding = match holding_of(receiver, event, whole) {
                 Ok(holding) => Some(holding),
                 Err(_) if petition.is_some() => None,
                 Err(message) => return Err(message),
@@ -233,17 +242,17 @@ fn read(
     Ok(IncomingEvent { wanted, holding, at, end, petition, own_petition, version, actor: actor_of(event), reason })
 }
 
-fn holding_of(receiver: &Receiver, event: &wire::Event) -> Result<Holding, String> {
-    let is_customer = |resource: &&Resource| resource.kind == receiver.customer_kind;
-    let customer = event
-        .resources
-        .iter()
-        .find(is_customer)
-        .ok_or_else(|| format!("no resource of the kind `{}`", receiver.customer_kind))?;
+fn customer_of<'e>(receiver: &Receiver, event: &'e wire::Event) -> Option<&'e Resource> {
+    event.resources.iter().find(|resource| resource.kind == receiver.customer_kind)
+}
+
+fn holding_of(receiver: &Receiver, event: &wire::Event, whole: bool) -> Result<Holding, String> {
+    let customer =
+        customer_of(receiver, event).ok_or_else(|| format!("no resource of the kind `{}`", receiver.customer_kind))?;
     let person = event
         .resources
         .iter()
-        .find(|resource| !is_customer(resource) && !resource.email.is_empty())
+        .find(|resource| resource.kind != receiver.customer_kind && !resource.email.is_empty())
         .ok_or("no resource with an e-mail")?;
     let person = Email::parse(&person.email).map_err(|fault| fault.to_string())?;
     let id = customer.id().ok_or("the customer has no id")?;
@@ -251,8 +260,41 @@ fn holding_of(receiver: &Receiver, event: &wire::Event) -> Result<Holding, Strin
     if !CustomerId::is_plain(&id) {
         return Err("the customer's id holds control characters".to_owned());
     }
-    let (id, role) = role_of(receiver, event, customer, id)?;
+    if id.len() > LONGEST_ID {
+        return Err(format!("the customer's id is longer than {LONGEST_ID} bytes"));
+    }
+    let (id, role) = role_of(receiver, event, customer, id, whole)?;
     Ok(Holding { person, customer: CustomerId::new(id), role })
+}
+
+/// The role that an event names beside the id.
+fn role_label(event: &wire::Event, customer: &Resource) -> Option<String> {
+    event.label("latchkey/role").or_else(|| customer.label("role"))
+}
+
+fn role_named(receiver: &Receiver, name: &str) -> Option<Role> {
+    let roles = &receiver.workflow.policy().access.roles;
+    roles.iter().find(|role| role.as_str().eq_ignore_ascii_case(name)).cloned()
+}
+
+/// An id before its last colon, and the role of ours behind it.
+fn parted<'i>(receiver: &Receiver, id: &'i str) -> Option<(&'i str, Role)> {
+    let (bare, name) = id.rsplit_once(':').filter(|(bare, _)| !bare.is_empty())?;
+    Some((bare, role_named(receiver, name)?))
+}
+
+/// Whether a role's name behind the customer's id is a part of the id: a label says another role, or there is, or was,
+/// a customer with that very id.
+async fn is_whole(receiver: &Receiver, event: &wire::Event) -> Result<bool, StoreError> {
+    let Some(customer) = customer_of(receiver, event) else { return Ok(true) };
+    let Some(id) = customer.id().filter(|id| id.len() <= LONGEST_ID && CustomerId::is_plain(id)) else {
+        return Ok(true);
+    };
+    let Some((_, role)) = parted(receiver, &id) else { return Ok(true) };
+    match role_label(event, customer) {
+        Some(name) if role_named(receiver, &name).as_ref() != Some(&role) => Ok(true),
+        Some(_) | None => Ok(receiver.workflow.store().customer_ever(&id).await?.is_some()),
+    }
 }
 
 /// The event's role, the resource's, or the one behind the id; the first of ours where nothing is said.
@@ -261,16 +303,15 @@ fn role_of(
     event: &wire::Event,
     customer: &Resource,
     id: String,
+    whole: bool,
 ) -> Result<(String, Option<Role>), String> {
-    let roles = &receiver.workflow.policy().access.roles;
-    let Some(first) = roles.first() else { return Ok((id, None)) };
-    let known = |name: &str| roles.iter().find(|role| role.as_str().eq_ignore_ascii_case(name)).cloned();
-    if let Some((bare, role)) = id.rsplit_once(':').and_then(|(bare, name)| Some((bare.to_owned(), known(name)?))) {
-        return Ok((bare, Some(role)));
+    let Some(first) = receiver.workflow.policy().access.roles.first() else { return Ok((id, None)) };
+    if !whole && let Some((bare, role)) = parted(receiver, &id) {
+        return Ok((bare.to_owned(), Some(role)));
     }
-    match event.label("latchkey/role").or_else(|| customer.label("role")) {
+    match role_label(event, customer) {
         None => Ok((id, Some(first.clone()))),
-        Some(name) => match known(&name) {
+        Some(name) => match role_named(receiver, &name) {
             Some(role) => Ok((id, Some(role))),
             None => Err(format!("there is no role `{}` here", name.chars().take(40).collect::<String>())),
         },

@@ -22,6 +22,9 @@ use crate::{
     workflow::{Put, SourceRow},
 };
 
+/// The most bytes of an id and of an e-mail: no index of a database takes much more.
+const LONGEST_ID: usize = 1024;
+
 /// One at a time, so that a long answer is not kept twice.
 struct Read<'a> {
     kinds: &'a BTreeSet<String>,
@@ -40,7 +43,7 @@ impl Read<'_> {
         }
         // As it is: leaving out a character would make it the id of something else.
         let id = match value["id"].as_str().map(str::to_owned).or_else(|| text(&value["id"])) {
-            Some(id) if CustomerId::is_plain(&id) => id,
+            Some(id) if CustomerId::is_plain(&id) && id.len() <= LONGEST_ID => id,
             Some(_) | None => {
                 let fault = format!("a resource of kind `{kind}` in its answer has no id, or one that cannot be kept");
                 self.fault.get_or_insert(fault);
@@ -53,7 +56,7 @@ impl Read<'_> {
         let labels: Labels = labels.filter_map(|(key, value)| Some((key.replace('\0', ""), text(value)?))).collect();
         let resource = Resource {
             display_name: display_name.unwrap_or_else(|| id.clone()),
-            email: text(&value["email"]).unwrap_or_default().to_lowercase(),
+            email: text(&value["email"]).filter(|email| email.len() <= LONGEST_ID).unwrap_or_default().to_lowercase(),
             kind: kind.clone(),
             id: id.clone(),
             alt_ids,
@@ -197,6 +200,18 @@ mod tests {
         assert!(said(200, &body[..body.len() - 1], true).unwrap_err().contains("not a JSON object"));
         assert!(said(200, r#"{"status":{}}"#, true).unwrap_err().contains("no list of resources"));
         assert_eq!(said(500, r#"{"status":{"message":"away"}}"#, true).unwrap_err(), "it answered 500: away");
+    }
+
+    #[test]
+    fn an_id_that_no_index_takes_cannot_be_kept() {
+        let with = |kind: &str, length: usize| {
+            let id = "9".repeat(length);
+            said(200, &format!(r#"{{"resources":[{{"kind":"{kind}","id":"{id}"}}]}}"#), true)
+        };
+        for kind in ["customer", "vault"] {
+            assert!(with(kind, LONGEST_ID).is_ok(), "{kind}");
+            assert!(with(kind, LONGEST_ID + 1).unwrap_err().contains("cannot be kept"), "{kind}");
+        }
     }
 
     #[test]

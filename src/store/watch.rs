@@ -25,7 +25,8 @@ pub(super) const CHANNEL: &str = "latchkey_petition";
 pub struct Seen {
     pub petition: Petition,
     pub claims: Vec<Claim>,
-    /// The answer as the first of those who waited was given it, for the others.
+    /// The answer as the first of those who waited was given it, for the others while the petition stands as it is
+    /// stored: one that nobody decided in time is closed before anybody writes it down.
     pub written: OnceLock<Bytes>,
 }
 

@@ -78,6 +78,19 @@ impl FromRequestParts<Api> for Client {
     }
 }
 
+/// A caller with the scope `admin`: to be asked for before a large [`Payload`], so that nobody else's is read.
+pub struct Admin(pub Client);
+
+impl FromRequestParts<Api> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let client = Client::from_request_parts(parts, api).await?;
+        client.0.demand(Scope::Admin)?;
+        Ok(Self(client))
+    }
+}
+
 /// A JSON body of at most `LIMIT` bytes, whatever its content type says.
 pub struct Payload<T, const LIMIT: usize>(pub T);
 
@@ -87,9 +100,18 @@ impl<T: DeserializeOwned, const LIMIT: usize> FromRequest<Api> for Payload<T, LI
     async fn from_request(request: Request<Body>, _: &Api) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let body = raw_body(&parts.headers, body, LIMIT).await.map_err(|bad| bad.told(LIMIT))?;
-        serde_json::from_slice(&body)
-            .map(Self)
-            .map_err(|error| ApiError::Invalid(format!("the body cannot be read: {error}")))
+        let unreadable = |error: serde_json::Error| ApiError::Invalid(format!("the body cannot be read: {error}"));
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let read =
+            serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string().as_str() {
+                // Of thousands, which one it is.
+                path if path.contains('[') => {
+                    ApiError::Invalid(format!("the body cannot be read: {path}: {}", error.inner()))
+                }
+                _ => unreadable(error.into_inner()),
+            })?;
+        json.end().map_err(unreadable)?;
+        Ok(Self(read))
     }
 }
 

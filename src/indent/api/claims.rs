@@ -6,6 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,10 +24,10 @@ use crate::{
     domain::{
         id::PetitionName,
         person::Email,
-        petition::{ClaimKind, Petition},
+        petition::{Claim, ClaimKind, Petition, PetitionState},
     },
     http::{BODY_LIMIT, auth::Scope, error::ApiError, openapi},
-    workflow::NewClaim,
+    workflow::{Error, NewClaim},
 };
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,17 +143,72 @@ pub async fn create(
     let labels = input::labels(input.meta.unwrap_or_default().labels)?;
     let note = input::reason(input.reason)?;
     let length = input::approved_length(&labels)?;
-    let labels = input::claim_labels(labels);
+    let end = match kind {
+        ClaimKind::Approve => input::approved_end(&labels)?,
+        // Taking away needs no length, and so none that can be read.
+        ClaimKind::Deny | ClaimKind::Revoke => None,
+    };
+    let labels = input::claim_labels(labels, end.is_some());
     let found = api.visible_to(&client, &maker, delegate.as_ref(), petition_of(&path)).await?;
     let claim = NewClaim { petition: found.name.clone(), kind, maker, delegate, note, length, labels, via: Via::Api };
     let workflow = &api.http.workflow;
-    let claim = workflow.post_claim(&claim).await?;
+    let claim = match end {
+        None => workflow.post_claim(&claim).await?,
+        Some(end) => api.approve_until(&found, claim, end).await?,
+    };
     let labels = workflow.customer_labels(&found).await?;
     let claims = workflow.store().claims(&found.name).await?;
     Ok(Json(api.told(&found, labels.as_ref(), &claims).claim(&claim)))
 }
 
 impl Api {
+    /// Approves for no longer than until `end`. The same again is the same claim, though less time is left by then.
+    async fn approve_until(&self, petition: &Petition, mut new: NewClaim, end: Timestamp) -> Result<Claim, ApiError> {
+        let workflow = &self.http.workflow;
+        new.length = match self.same_times(&new).await? {
+            Some(first) => first.length,
+            None => {
+                let from = self.counts_from(petition).await?;
+                Some(input::length_until(new.length.unwrap_or(petition.length), from, end)?)
+            }
+        };
+        match workflow.post_claim(&new).await {
+            Ok(claim) => Ok(claim),
+            // Two at once, to which not the same second was left: the other was first.
+            Err(Error::Conflict(sentence)) => match self.same_times(&new).await? {
+                Some(first) if first.length != new.length => {
+                    new.length = first.length;
+                    Ok(workflow.post_claim(&new).await?)
+                }
+                Some(_) | None => Err(ApiError::Conflict(sentence)),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The approval that its maker has made before in the same words about its time.
+    async fn same_times(&self, new: &NewClaim) -> Result<Option<Claim>, ApiError> {
+        let claims = self.http.workflow.store().claims(&new.petition).await?;
+        Ok(claims.into_iter().find(|claim| {
+            let own = claim.kind == ClaimKind::Approve && claim.maker.email == new.maker;
+            own && input::times(&claim.labels).eq(input::times(&new.labels))
+        }))
+    }
+
+    /// Where the length of an approval that is made now begins: that of an extension of ours at the end that it moves.
+    async fn counts_from(&self, petition: &Petition) -> Result<Timestamp, ApiError> {
+        let (store, now) = (self.http.workflow.store(), self.http.workflow.now());
+        let Some(extends) = &petition.extends else { return Ok(now) };
+        if store.remote_truth(&petition.name).await?.is_some() {
+            return Ok(now);
+        }
+        let old = store.petition(&extends.of).await?;
+        Ok(match old.map(|old| old.state) {
+            Some(PetitionState::Granted { until, .. }) => until.max(now),
+            Some(PetitionState::Open | PetitionState::Closed { .. }) | None => now,
+        })
+    }
+
     /// A bot that speaks for others sees what it brings; anybody else only what is theirs to see.
     async fn visible_to(
         &self,
@@ -163,6 +219,11 @@ impl Api {
     ) -> Result<Petition, ApiError> {
         match delegate {
             None => {
+                // Whose own it is needs no fact from Slack, so that it can be taken back while that is away.
+                let own = self.http.workflow.store().petition(&PetitionName::new(name)).await?;
+                if let Some(own) = own.filter(|own| own.is_of(maker)) {
+                    return Ok(own);
+                }
                 let sight = self.sight(client).await?;
                 Ok(self.seen(&sight, name).await?.petition)
             }

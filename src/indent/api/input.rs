@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 use utoipa::{
@@ -17,15 +17,18 @@ use utoipa::{
 use crate::{
     domain::{customer::Labels, id::CustomerId, length, person::Email, resource::Resource},
     http::error::ApiError,
+    indent::LONGEST_ID,
     workflow::Wish,
 };
 
-/// The most bytes of an id, a kind, a label's key, and of a longer text.
-const LONGEST_ID: usize = 1024;
+/// The most bytes of a kind, and of a longer text; a label's key may be as long as an id.
 const LONGEST_KIND: usize = 256;
 const LONGEST_TEXT: usize = 10_000;
 /// What the asker's program calls a petition.
 pub const KEY_LABEL: &str = "latchkey/petition";
+/// What an approval's labels about its length and its end begin with.
+const TIMES: &str = "indent.com/time/";
+const END_LABEL: &str = "indent.com/time/expires";
 const MOST_LABELS: usize = 100;
 /// All labels of one thing together: they come back with every event of a petition.
 const LONGEST_LABELS: usize = 8 * 1024;
@@ -192,13 +195,19 @@ pub fn petition_labels(given: Option<BTreeMap<String, Text>>) -> Result<Labels, 
     Ok(labels)
 }
 
-/// The labels of a claim without those that say for how long, which are kept as a length, and those that are ours.
-pub fn claim_labels(mut labels: Labels) -> Labels {
+/// The labels of a claim without those that are ours, and without those that say for how long, which are kept as a
+/// length. With an end they are kept, too: what is left until then is another length at each repeat.
+pub fn claim_labels(mut labels: Labels, has_end: bool) -> Labels {
     labels.retain(|key, _| {
-        let ours = key.starts_with("latchkey/") || key.starts_with("indent.com/time/");
+        let ours = key.starts_with("latchkey/") || (key.starts_with(TIMES) && !has_end);
         !ours && !["petition", "indent.com/petition", "expires"].contains(&key.as_str())
     });
     labels
+}
+
+/// What a claim was given about its length and its end, as it was written.
+pub fn times(labels: &Labels) -> impl Iterator<Item = (&String, &String)> {
+    labels.iter().filter(|(key, _)| key.starts_with(TIMES))
 }
 
 impl ResourceInput {
@@ -297,6 +306,27 @@ pub fn approved_length(labels: &Labels) -> Result<Option<SignedDuration>, ApiErr
     })
 }
 
+/// The moment at which an approval is to end, where it names one.
+pub fn approved_end(labels: &Labels) -> Result<Option<Timestamp>, ApiError> {
+    match labels.get(END_LABEL).map_or("", String::as_str) {
+        "" => Ok(None),
+        text => match text.parse::<Timestamp>() {
+            Ok(end) => Ok(Some(end)),
+            Err(_) => Err(invalid(format!("the label `{END_LABEL}` is not an RFC 3339 time"))),
+        },
+    }
+}
+
+/// The length of an approval that counts from `from` and must not go on after `end`: what it names or what was asked
+/// for, as far as there is time.
+pub fn length_until(length: SignedDuration, from: Timestamp, end: Timestamp) -> Result<SignedDuration, ApiError> {
+    let left = SignedDuration::from_secs(end.duration_since(from).as_secs());
+    if !left.is_positive() {
+        return Err(invalid(format!("what the label `{END_LABEL}` names is over already")));
+    }
+    Ok(length.min(left))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,6 +366,21 @@ mod tests {
         assert_eq!(read("0s"), None);
         assert_eq!(read("3h0m0s"), Some(SignedDuration::from_hours(3)));
         assert_eq!(read("-1ns"), Some(length::LONGEST));
+    }
+
+    #[test]
+    fn an_approval_does_not_go_on_after_the_end_that_it_names() {
+        let now: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        let read = |text| approved_end(&labelled(END_LABEL, text));
+        assert!(read("").unwrap().is_none() && approved_end(&Labels::new()).unwrap().is_none());
+        assert!(read("tomorrow").is_err() && read("1772442000").is_err());
+        let end = read("2026-03-02T12:00:00+01:00").unwrap().unwrap();
+        for (asked, wanted) in [(1, 1), (2, 2), (3, 2)] {
+            let length = length_until(SignedDuration::from_hours(asked), now, end).unwrap();
+            assert_eq!(length, SignedDuration::from_hours(wanted), "{asked}");
+        }
+        assert_eq!(length_until(length::LONGEST, now, end).unwrap(), SignedDuration::from_hours(2));
+        assert!(length_until(SignedDuration::from_hours(1), end, end).is_err());
     }
 
     #[test]

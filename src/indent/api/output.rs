@@ -185,7 +185,8 @@ pub struct Told<'a> {
 }
 
 impl Told<'_> {
-    pub fn petition(&self) -> PetitionOut {
+    /// The labels of the petition as everybody reads them, and as selectors match them.
+    pub fn shown_labels(&self) -> Labels {
         let petition = self.petition;
         let mut labels = petition.labels.clone();
         // Ours to say, whatever the petition was filed with.
@@ -198,28 +199,34 @@ impl Told<'_> {
         if petition.state == PetitionState::Open && !self.asked.is_empty() {
             labels.insert(REVIEWERS_LABEL.to_owned(), self.asked.clone());
         }
+        if let PetitionState::Closed { why, .. } = &petition.state {
+            labels.insert(CLOSED_LABEL.to_owned(), why.word().to_owned());
+            match why {
+                CloseReason::Replaced { by } => {
+                    labels.insert("PetitionReplacedBy".to_owned(), by.to_string());
+                }
+                CloseReason::Refused { because } => {
+                    labels.insert(NOTE_LABEL.to_owned(), because.clone());
+                }
+                CloseReason::Denied { .. }
+                | CloseReason::Withdrawn
+                | CloseReason::Dismissed { .. }
+                | CloseReason::Undecided
+                | CloseReason::Revoked { .. }
+                | CloseReason::Expired
+                | CloseReason::Done => {}
+            }
+        }
+        labels
+    }
+
+    pub fn petition(&self) -> PetitionOut {
+        let petition = self.petition;
+        let labels = self.shown_labels();
         let (phase, updated) = match &petition.state {
             PetitionState::Open => ("open", self.claims.last().map_or(petition.opened_at, |claim| claim.at)),
             PetitionState::Granted { at, .. } => ("granted", *at),
-            PetitionState::Closed { at, why, .. } => {
-                labels.insert(CLOSED_LABEL.to_owned(), why.word().to_owned());
-                match why {
-                    CloseReason::Replaced { by } => {
-                        labels.insert("PetitionReplacedBy".to_owned(), by.to_string());
-                    }
-                    CloseReason::Refused { because } => {
-                        labels.insert(NOTE_LABEL.to_owned(), because.clone());
-                    }
-                    CloseReason::Denied { .. }
-                    | CloseReason::Withdrawn
-                    | CloseReason::Dismissed { .. }
-                    | CloseReason::Undecided
-                    | CloseReason::Revoked { .. }
-                    | CloseReason::Expired
-                    | CloseReason::Done => {}
-                }
-                ("closed", *at)
-            }
+            PetitionState::Closed { at, .. } => ("closed", *at),
         };
         PetitionOut {
             name: petition.name.to_string(),

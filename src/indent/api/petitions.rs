@@ -27,7 +27,6 @@ use crate::{
     domain::{
         customer::Labels,
         id::{PetitionName, Role},
-        length,
         petition::{Claim, Petition, PetitionState},
     },
     http::{BODY_LIMIT, auth::Scope, error::ApiError, openapi, signed::single},
@@ -88,15 +87,20 @@ pub async fn list(State(api): State<Api>, client: Client, params: Params) -> Res
     let store = api.http.workflow.store();
     let fits = |one: &Listed| {
         let petition = &one.petition;
-        let duration = length::go(petition.length);
-        api.sees(&sight, petition, one.labels.as_ref())
-            && selector.matches(|key| match key {
-                "indent.com/petition/duration" => Some(duration.as_str()),
-                "indent.com/resource/id" => Some(petition.customer.bare()),
-                "indent.com/resource/kind" => Some(petition.customer.kind().unwrap_or(&api.customer_kind)),
-                "indent.com/resource/email" => Some(petition.petitioner.email.as_str()),
-                other => petition.labels.get(other).map(String::as_str),
-            })
+        if !api.sees(&sight, petition, one.labels.as_ref()) {
+            return false;
+        }
+        if selector.is_empty() {
+            return true;
+        }
+        let by_now = petition.clone().at(api.http.workflow.now());
+        let shown = api.told(&by_now, one.labels.as_ref(), &[]).shown_labels();
+        selector.matches(|key| match key {
+            "indent.com/resource/id" => Some(petition.customer.bare()),
+            "indent.com/resource/kind" => Some(petition.customer.kind().unwrap_or(&api.customer_kind)),
+            "indent.com/resource/email" => Some(petition.petitioner.email.as_str()),
+            other => shown.get(other).map(String::as_str),
+        })
     };
     let among = params.all("among");
     let (mut found, mut next) = (Vec::new(), None);
@@ -177,13 +181,15 @@ pub async fn show(
     }
     let until = workflow.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
     let seen = workflow.wait_decided(&name, until, api.closing.cancelled()).await?;
-    // Thousands may be answered with it at once: it is written once.
+    let petition = seen.petition.clone().at(workflow.now());
     let write = || {
-        let told = api.tell(seen.petition.clone(), found.labels.as_ref(), &seen.claims);
+        let told = api.told(&petition, found.labels.as_ref(), &seen.claims).petition();
         // Only maps with keys that are no strings cannot be written, and there are none.
         Bytes::from(serde_json::to_vec(&told).unwrap_or_default())
     };
-    let json = seen.written.get_or_init(write).clone();
+    // Thousands may be answered with it at once: it is written once. Not where time alone has closed it since.
+    let as_stored = petition.state == seen.petition.state;
+    let json = if as_stored { seen.written.get_or_init(write).clone() } else { write() };
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
 

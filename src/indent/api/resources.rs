@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
-    caller::{Client, Payload},
+    caller::{Admin, Client, Payload},
     described,
     input::{NamesBody, ResourceBody, ResourceInput, ResourcesBody, invalid},
     output::{self, NAME_LABEL, Resource},
@@ -408,10 +408,9 @@ fn name_to_remove(name: &str) -> Named {
 )]
 pub async fn bulk_update(
     State(api): State<Api>,
-    client: Client,
+    Admin(client): Admin,
     Payload(body): Payload<ResourcesBody, BULK_LIMIT>,
 ) -> Result<Json<Written>, ApiError> {
-    client.0.demand(Scope::Admin)?;
     let put = api.put_of(body.resources)?;
     if !put.customers.is_empty() || !put.others.is_empty() {
         api.http.workflow.put_resources(&put, &Source::Upload, client.0.email.as_str(), Via::Api).await?;
@@ -434,10 +433,10 @@ pub async fn bulk_update(
 )]
 pub async fn bulk_update_by_post(
     api: State<Api>,
-    client: Client,
+    admin: Admin,
     body: Payload<ResourcesBody, BULK_LIMIT>,
 ) -> Result<Json<Written>, ApiError> {
-    bulk_update(api, client, body).await
+    bulk_update(api, admin, body).await
 }
 
 /// Take many resources away
@@ -455,10 +454,9 @@ pub async fn bulk_update_by_post(
 )]
 pub async fn bulk_delete(
     State(api): State<Api>,
-    client: Client,
+    Admin(client): Admin,
     Payload(body): Payload<NamesBody, BULK_LIMIT>,
 ) -> Result<Json<Nothing>, ApiError> {
-    client.0.demand(Scope::Admin)?;
     if body.resource_names.iter().any(|name| name.contains('\0')) {
         return Err(invalid("a name holds a NUL character"));
     }

@@ -8,7 +8,7 @@ use crate::harness::{
     api::{Program, approval, claim, claims_of, history, name, phase},
     databases::TestDb,
     house::{BO, House},
-    office::hours,
+    office::{hours, minutes, seconds},
 };
 
 async fn petitioners(house: &House, names: &[&str]) -> Vec<Program> {
@@ -48,6 +48,38 @@ both_databases! {
         let revoke = cy.claims(&asked, "access/revoke").await.ok();
         assert_eq!(cy.claims(&asked, "access/revoke").await.ok(), revoke, "also once it is closed");
         assert_eq!(history(&ana.shows(&asked).await), ["access/request", "access/approve", "access/approve", "access/grant", "access/revoke"]);
+        house.finish().await;
+    }
+
+    /// An approval that names its end gives nothing beyond it, and is the same claim when it comes again with less time
+    /// left.
+    async fn an_approval_may_name_its_end(db: TestDb) {
+        let house = House::plan(db).file(&file(&["bo", "cy"], "", TWO_LEADS)).build().await;
+        let people = petitioners(&house, &["ana", "bo", "cy"]).await;
+        let [ana, bo, cy] = &people[..] else { unreachable!() };
+        let until = |end: &str, duration: &str| {
+            let mut claim = approval(duration);
+            claim["claim"]["meta"]["labels"]["indent.com/time/expires"] = json!(end);
+            claim
+        };
+        let asked = ana.asks().await;
+        let path = claims_of(&asked);
+        let over = house.now().to_string();
+        for bad in ["tomorrow", over.as_str()] {
+            bo.post(&path, until(bad, "1h0m0s")).await.refused(400, 3, "invalid_argument");
+        }
+        let end = (house.now() + minutes(90)).to_string();
+        let first = bo.post(&path, until(&end, "2h0m0s")).await.ok();
+        assert_eq!(first["meta"]["labels"]["indent.com/time/duration"], "1h30m0s", "{first}");
+        house.clock.advance(seconds(1));
+        assert_eq!(bo.post(&path, until(&end, "2h0m0s")).await.ok(), first, "less time is left, and it is the same");
+        assert_eq!(phase(&ana.shows(&asked).await), "open", "one person is one approval");
+        bo.post(&path, until(&end, "1h0m0s")).await.refused(409, 6, "already_exists");
+        cy.post(&path, until(&end, "0s")).await.ok();
+        assert_eq!(house.check("ana", "123").await.1["expires_at"], end);
+        house.advance(minutes(90)).await;
+        assert!(!house.allows("ana", "123").await);
+        assert_eq!(bo.post(&path, until(&end, "2h0m0s")).await.ok(), first, "also once it is over");
         house.finish().await;
     }
 

@@ -8,7 +8,7 @@ use crate::harness::{
     acts::{ONE_LEAD, TWO_LEADS, file},
     api::{approval, claim, claims_of, history, name, petition, phase},
     databases::TestDb,
-    house::{FILE, House},
+    house::{ANA, FILE, House},
     office::hours,
 };
 
@@ -69,6 +69,14 @@ both_databases! {
         for id in ["123", "action/123", "action\u{1f}123", "action%1F123"] {
             assert!(!house.allows("ana", id).await, "{id}");
         }
+        let root = house.program("root", &[Scope::Admin]).await;
+        let held = root.get("/access").await.ok()["leases"][0].clone();
+        assert_eq!((&held["customer"], &held["kind"]), (&json!("123"), &json!("action")), "{held}");
+        for (query, count) in [("customer=123&kind=action", 1), ("customer=123&kind=vault", 0), ("customer=123", 0)] {
+            let found = root.get(&format!("/access?{query}")).await.ok();
+            assert_eq!(found["leases"].as_array().unwrap().len(), count, "{query}");
+        }
+        root.get("/access?kind=action").await.refused(400, 3, "invalid_argument");
         house.advance(hours(1)).await;
         let closed = ana.shows(&asked).await;
         assert_eq!((phase(&closed), history(&closed).last()), ("closed", Some(&"access/revoke")));
@@ -240,6 +248,39 @@ both_databases! {
         let labels = json!({ "petition": { "meta": { "labels": { "seen-by": "audit" } } } });
         root.put(&path(&open), labels).await.ok();
         assert_eq!(root.get("/petitions?labelSelector=seen-by%3Daudit").await.ok()["petitions"].as_array().unwrap().len(), 1);
+        // Whatever they show can be selected by, also what nobody wrote on them.
+        let all = root.get("/petitions").await.ok()["petitions"].as_array().unwrap().clone();
+        for label in ["latchkey/closed", "indent.com/app/config/id", "latchkey/reviewers", "indent.com/time/expires"] {
+            let has = all.iter().filter(|one| !one["meta"]["labels"][label].is_null()).count();
+            let selected = root.get(&format!("/petitions?labelSelector={label}")).await.ok();
+            assert_eq!(selected["petitions"].as_array().unwrap().len(), has, "{label}");
+        }
+        let open = root.get("/petitions?labelSelector=!latchkey/closed").await.ok();
+        assert!(open["petitions"].as_array().unwrap().iter().all(|one| phase(one) != "closed"), "{open}");
+        house.finish().await;
+    }
+
+    /// What the policy goes by stays, whatever labels an administrator's program writes.
+    async fn other_labels_leave_ours_alone(db: TestDb) {
+        let house = House::new(db).await;
+        let (bo, root) = (house.program("bo", &[Scope::Petition]).await, house.program("root", &[Scope::Admin]).await);
+        let moment = house.now() + hours(3);
+        let answer = house.types(ANA, "new 123 to debug BUG-482").await;
+        assert_eq!(answer.problem, None, "{}", answer.text());
+        let form = house.slack.view(ANA).expect("a form is open");
+        let sent = house.slack.submit(ANA, &form.id, &[("ask-until", &moment.as_second().to_string())]).await;
+        assert_eq!(sent.problem, None, "{}", sent.text());
+        house.settle().await;
+        let (found, _) = root.all("/petitions", "petitions").await;
+        let other = json!({ "seen-by": "audit", "latchkey/until": "2099-01-01T00:00:00Z", "latchkey/note": "mine" });
+        let path = format!("/petitions/{}", name(&found[0]));
+        let put = root.put(&path, json!({ "petition": { "meta": { "labels": other } } })).await.ok();
+        let labels = &put["meta"]["labels"];
+        assert_eq!((&labels["seen-by"], &labels["latchkey/until"]), (&json!("audit"), &json!(moment.to_string())));
+        assert!(labels.get("latchkey/note").is_none(), "{labels}");
+        house.advance(hours(2)).await;
+        bo.claims(&found[0], "access/approve").await.ok();
+        assert_eq!(house.check("ana", "123").await.1["expires_at"], moment.to_string(), "not three hours from now");
         house.finish().await;
     }
 

@@ -15,7 +15,7 @@ use crate::harness::{
     api::{Program, name, phase},
     databases::{Kind, TestDb, run},
     house::{House, PATIENCE, Patience},
-    office::hours,
+    office::{hours, seconds},
 };
 
 /// A thousand connections are a lot for a busy machine.
@@ -23,7 +23,11 @@ const MANY: Duration = PATIENCE.saturating_mul(3);
 
 /// Somebody waits; answered with the petition.
 fn wait(program: &Program, petition: &Value, waiting: &mut JoinSet<Value>) {
-    let (program, path) = (program.clone(), format!("/petitions/{}?wait=30s", name(petition)));
+    wait_for(program, petition, "30s", waiting);
+}
+
+fn wait_for(program: &Program, petition: &Value, length: &str, waiting: &mut JoinSet<Value>) {
+    let (program, path) = (program.clone(), format!("/petitions/{}?wait={length}", name(petition)));
     waiting.spawn(async move { program.get(&path).await.ok() });
 }
 
@@ -99,6 +103,23 @@ both_databases! {
         assert_eq!(phase(&ana.get(&format!("/petitions/{}?wait=30s", name(&other))).await.ok()), "granted");
         ana.get(&format!("/petitions/{}?wait=soon", name(&other))).await.refused(400, 3, "invalid_argument");
         bo.get("/petitions/nothing?wait=30s").await.refused(404, 5, "not_found");
+        house.finish().await;
+    }
+
+    /// Who was told that it is open, a moment ago, spoils nothing for whoever waits until it closes itself.
+    async fn each_is_told_how_it_stands_by_then(db: TestDb) {
+        let house = one_lead(db).await;
+        let ana = house.program("ana", &[Scope::Petition]).await;
+        let asked = ana.asks().await;
+        house.advance(hours(24) - seconds(50)).await;
+        let (mut short, mut long) = (JoinSet::new(), JoinSet::new());
+        wait(&ana, &asked, &mut short);
+        wait_for(&ana, &asked, "60s", &mut long);
+        waiters(&house, 2).await;
+        house.clock.advance(seconds(30));
+        answers(short, "open").await;
+        house.clock.advance(seconds(20));
+        answers(long, "closed").await;
         house.finish().await;
     }
 
