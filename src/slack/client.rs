@@ -284,12 +284,12 @@ impl SlackClient {
         }
     }
 
-    /// Shows somebody's Home tab; the limit is each person's own.
+    /// Shows somebody's Home tab.
     pub async fn publish_view(&self, user: &SlackUserId, view: &SlackView) -> Result<(), SlackError> {
         let method = "views.publish";
         let view = serde_json::to_value(view).map_err(|_| unsendable(method))?;
         let args = json!({ "user_id": user.as_str(), "view": view });
-        self.write(method, user.as_str(), args).await.map(|_| ())
+        self.write(method, "", args).await.map(|_| ())
     }
 
     /// Answers whoever typed or clicked, and nobody else; the original message stays. Whatever fails, somebody still

@@ -89,14 +89,49 @@ impl Directory {
         groups: &BTreeSet<String>,
         fresh: Freshness,
     ) -> Result<Actor, Stranger> {
+        let (actor, members) = self.identified(user, payload_team, groups, fresh).await?;
+        let slack_groups = groups_of(user, &members)?;
+        Ok(Actor { facts: PersonFacts { slack_groups, ..actor.facts }, ..actor })
+    }
+
+    /// The same for what somebody may be shown to ask for: a group that cannot be read is none of theirs.
+    pub async fn asker(
+        &self,
+        user: &SlackUserId,
+        payload_team: Option<&str>,
+        groups: &BTreeSet<String>,
+    ) -> Result<Actor, Stranger> {
+        let (actor, members) = self.identified(user, payload_team, groups, Freshness::AMinuteAgo).await?;
+        let theirs =
+            members.into_iter().filter(|(_, members)| members.as_ref().is_some_and(|them| them.contains(user)));
+        let slack_groups = theirs.map(|(id, _)| id).collect();
+        Ok(Actor { facts: PersonFacts { slack_groups, ..actor.facts }, ..actor })
+    }
+
+    /// Who it is, without a group, and who is in each of the groups.
+    async fn identified(
+        &self,
+        user: &SlackUserId,
+        payload_team: Option<&str>,
+        groups: &BTreeSet<String>,
+        fresh: Freshness,
+    ) -> Result<(Actor, SlackGroups), Stranger> {
         let (found, team, members) = join3(self.person(user, fresh), self.team(), self.groups(groups, fresh)).await;
         let found = found.map_err(|_| Stranger::SlackAway)?.ok_or(Stranger::Unknown)?;
         let team = team.map_err(|_| Stranger::SlackAway)?;
-        let slack_groups = groups_of(user, &members)?;
         let full_member = is_full_member(&found, team, payload_team);
         let Some(email) = found.email else { return Err(Stranger::NoEmail { name: found.name }) };
-        let facts = PersonFacts { email, slack: Some(user.clone()), full_member, slack_groups };
-        Ok(Actor { facts, name: found.name })
+        let facts = PersonFacts { email, slack: Some(user.clone()), full_member, slack_groups: BTreeSet::new() };
+        Ok((Actor { facts, name: found.name }, members))
+    }
+
+    /// Who is in a user group, as of the last minute.
+    ///
+    /// # Errors
+    ///
+    /// Slack's own, so that whoever sends something can tell a lasting one. A group that does not exist has nobody in it.
+    pub async fn members(&self, id: &str) -> Result<BTreeSet<SlackUserId>, SlackError> {
+        self.group(&id.to_owned(), Freshness::AMinuteAgo).await
     }
 
     /// Today's facts of people who made claims before, in their order, under the e-mails of then.

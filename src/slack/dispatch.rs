@@ -21,11 +21,21 @@ pub(super) struct NotStored;
 pub(super) async fn command(slack: Arc<Slack>, command: SlashCommand, key: String) -> Option<Value> {
     // By itself, so that what was begun is not broken off half-way when Slack must be answered first.
     let worker = slack.clone();
-    let act = slack.afterwards.spawn(async move { commands::run(&worker, &command, &key).await });
-    let content = match tokio::time::timeout(slack.limits.answer, act).await {
+    let (user, address) = (command.user_id.clone(), command.response_url.clone());
+    let mut act = slack.afterwards.spawn(async move { commands::run(&worker, &command, &key).await });
+    let failed = || answer::not_stored("Something went wrong here.");
+    let content = match tokio::time::timeout(slack.limits.answer, &mut act).await {
         Ok(Ok(content)) => content?,
-        Ok(Err(_)) => answer::not_stored("Something went wrong here."),
-        Err(_) => answer::under_way(),
+        Ok(Err(_)) => failed(),
+        Err(_) => {
+            let worker = slack.clone();
+            slack.afterwards.spawn(async move {
+                if let Some(content) = act.await.unwrap_or_else(|_| Some(failed())) {
+                    actions::tell(&worker, address.as_deref(), None, &user, content);
+                }
+            });
+            answer::under_way()
+        }
     };
     Some(json!({ "response_type": "ephemeral", "text": content.text, "blocks": content.blocks }))
 }

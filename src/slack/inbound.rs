@@ -11,6 +11,7 @@ pub struct SlashCommand {
     pub user_id: String,
     pub team_id: Option<String>,
     pub trigger_id: Option<String>,
+    pub response_url: Option<String>,
 }
 
 impl SlashCommand {
@@ -22,6 +23,7 @@ impl SlashCommand {
                 "text" => command.text = value.into_owned(),
                 "user_id" => command.user_id = value.into_owned(),
                 "team_id" => command.team_id = Some(value.into_owned()).filter(|id| !id.is_empty()),
+                "response_url" => command.response_url = Some(value.into_owned()).filter(|url| !url.is_empty()),
                 "trigger_id" => command.trigger_id = Some(value.into_owned()).filter(|id| !id.is_empty()),
                 _ => {}
             }
@@ -37,6 +39,7 @@ impl SlashCommand {
             user_id: word("user_id")?,
             team_id: word("team_id"),
             trigger_id: word("trigger_id"),
+            response_url: word("response_url"),
         })
     }
 }
@@ -120,6 +123,9 @@ pub struct Named {
 pub struct Container {
     #[serde(deserialize_with = "lenient")]
     pub channel_id: Option<String>,
+    /// It is shown to whoever pressed alone, and nothing redraws it.
+    #[serde(deserialize_with = "lenient")]
+    pub is_ephemeral: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -13,7 +13,7 @@ use super::{
     views::{
         Content,
         card::{self, Beside, Reader},
-        news, petitioner,
+        news, petitioner, words,
     },
 };
 use crate::{
@@ -23,9 +23,9 @@ use crate::{
         person::Email,
         petition::{ClaimKind, Petition, PetitionState},
     },
-    policy::{self, PersonFacts, Rule},
+    policy::{PersonFacts, Rule},
     store::{Dest, Message, Purpose, Sent, Trace},
-    workflow::{Story, petition_facts},
+    workflow::Story,
 };
 
 /// The longest wait between two attempts at one message.
@@ -127,6 +127,11 @@ async fn attempt(slack: &Slack, message: &Message) -> Result<Sent, Trouble> {
     match message.purpose {
         // Decided before anybody was shown the card: nobody needs it any more.
         Purpose::Card if story.petition.state != PetitionState::Open => Ok(Sent::Shown { posted: None }),
+        // News of their own come after these, where they are news to anybody.
+        Purpose::NewsDecided if matches!(&story.petition.state, PetitionState::Closed { granted: Some(_), .. }) => {
+            Ok(Sent::Shown { posted: None })
+        }
+        Purpose::NewsWarning if !words::is_live(&story, now) => Ok(Sent::Shown { posted: None }),
         Purpose::Card | Purpose::Petitioner | Purpose::PreApproved => post(slack, message, &story, &content).await,
         Purpose::NewsDecided | Purpose::NewsWarning | Purpose::NewsEnded => reply(slack, message, &content).await,
     }
@@ -241,7 +246,7 @@ async fn above(slack: &Slack, message: &Message) -> Result<Option<(String, Strin
 
 /// One card for each member of a user group; who of them may review is looked up when their card is posted.
 async fn expand(slack: &Slack, group: &str, petition: &Petition) -> Result<Sent, Trouble> {
-    let members: Vec<SlackUserId> = slack.client.group_members(group).await?.into_iter().collect();
+    let members: Vec<SlackUserId> = slack.directory.members(group).await?.into_iter().collect();
     slack.workflow.add_cards(&petition.name, &members).await?;
     Ok(Sent::Shown { posted: None })
 }
@@ -256,12 +261,12 @@ async fn wants_card(slack: &Slack, user: &SlackUserId, petition: &Petition) -> R
     };
     let Some(rule) = slack.workflow.rule_of(petition).await? else { return Ok(false) };
     let policy = slack.workflow.policy();
-    let by_email = policy::reviewers_of(policy, rule, &petition_facts(petition, None)).emails;
     let email = &actor.facts.email;
+    let by_email = slack.workflow.store().has_card(&petition.name, &Dest::Email(email.to_string())).await?;
     let asks = *email == petition.petitioner.email
         || *email == petition.filed_by
         || actor.facts.slack == petition.petitioner.slack;
-    Ok(actor.facts.full_member && !by_email.contains(email) && (policy.self_approval(rule) || !asks))
+    Ok(actor.facts.full_member && !by_email && (policy.self_approval(rule) || !asks))
 }
 
 /// News go under the petitioner's message, which must be there first.

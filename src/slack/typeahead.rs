@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{
     Slack,
-    directory::Freshness,
     inbound::Interaction,
     views::ask::{CUSTOMERS, OFFERED, suggestions},
 };
@@ -45,7 +44,7 @@ async fn find(slack: &Slack, interaction: &Interaction) -> Result<Suggested, Err
     let workflow = &slack.workflow;
     let groups = groups_of(&workflow.policy().rules);
     let user = SlackUserId::new(user);
-    let actor = slack.directory.actor(&user, interaction.team_id(), &groups, Freshness::AMinuteAgo).await;
+    let actor = slack.directory.asker(&user, interaction.team_id(), &groups).await;
     let Ok(actor) = actor else { return Ok(Suggested::default()) };
     let typed = interaction.value.as_deref().unwrap_or_default();
     // Before anything is typed here, what was typed after the command and is no customer's name.

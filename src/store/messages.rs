@@ -75,6 +75,7 @@ statements! {
          WHERE messages.last_error IS NOT NULL AND petitions.opened_us >= $1
          GROUP BY messages.dest, messages.last_error ORDER BY 3 DESC, 1, 2 LIMIT 20",
     );
+    HAS_CARD = Sql::both("SELECT COUNT(*) FROM messages WHERE petition = $1 AND purpose = 'card' AND dest = $2");
     FIND_POSTED = Sql::both(
         "SELECT channel, ts FROM messages WHERE petition = $1 AND purpose = $2 AND dest = $3
          AND channel IS NOT NULL AND ts IS NOT NULL",
@@ -407,6 +408,14 @@ impl Store {
         Ok(reading!(self, FAULTS, |sql, pool| {
             sqlx::query_as(sql).bind(since.as_microsecond()).fetch_all(pool).await
         })?)
+    }
+
+    /// Whether somebody is to get the petition's card there, or has it.
+    pub async fn has_card(&self, petition: &PetitionName, dest: &Dest) -> Result<bool, StoreError> {
+        let cards: i64 = reading!(self, HAS_CARD, |sql, pool| {
+            sqlx::query_scalar(sql).bind(petition.as_str()).bind(dest.to_string()).fetch_one(pool).await
+        })?;
+        Ok(cards > 0)
     }
 
     /// Where the petition's message for a purpose and destination was posted, if it was.

@@ -1,4 +1,4 @@
-//! Whether anybody is asked about a petition: cards that reach nobody, and petitions that have no other.
+//! Whether anybody is asked about a petition: cards that reach nobody, and petitions that have no others.
 
 use jiff::Timestamp;
 
@@ -11,27 +11,26 @@ use crate::domain::id::{MessageId, PetitionName};
 statements! {
     LOSE = Sql::both("UPDATE messages SET lost_us = $2 WHERE id = $1 AND lost_us IS NULL");
     FIND = Sql::both("UPDATE messages SET lost_us = NULL WHERE id = $1 AND lost_us IS NOT NULL");
-    /// The cards that reach nobody, of a petition whose others do not either and of which no bot is to be asked.
+    /// One, where no card of a petition stands or is under way, and no bot is to be asked of it.
     UNREACHED = Sql::both(
-        "SELECT COUNT(*) FROM messages AS card
-         WHERE petition = $1 AND purpose = 'card' AND ts IS NULL AND lost_us IS NOT NULL
-             AND NOT EXISTS (SELECT 1 FROM messages AS other WHERE other.petition = card.petition
-                 AND other.purpose = 'card'
-                 AND (other.ts IS NOT NULL OR (other.next_us IS NOT NULL AND other.lost_us IS NULL)))
-             AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.petition = card.petition
+        "SELECT COUNT(*) FROM petitions WHERE name = $1
+             AND NOT EXISTS (SELECT 1 FROM messages AS card WHERE card.petition = petitions.name
+                 AND card.purpose = 'card'
+                 AND (card.ts IS NOT NULL OR (card.next_us IS NOT NULL AND card.lost_us IS NULL)))
+             AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.petition = petitions.name
                  AND decisions.next_us IS NOT NULL)",
     );
-    /// The same of all open petitions.
+    /// The same of all open petitions that no other space decides.
     ALL_UNREACHED = Sql::both(
-        "SELECT petition, MIN(last_error) FROM messages AS card
-         WHERE purpose = 'card' AND ts IS NULL AND lost_us IS NOT NULL
-             AND EXISTS (SELECT 1 FROM petitions WHERE name = card.petition AND state = 'open' AND pending_until_us > $1)
-             AND NOT EXISTS (SELECT 1 FROM messages AS other WHERE other.petition = card.petition
-                 AND other.purpose = 'card'
-                 AND (other.ts IS NOT NULL OR (other.next_us IS NOT NULL AND other.lost_us IS NULL)))
-             AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.petition = card.petition
+        "SELECT name, (SELECT MIN(last_error) FROM messages WHERE petition = name AND purpose = 'card')
+         FROM petitions WHERE state = 'open' AND pending_until_us > $1
+             AND NOT EXISTS (SELECT 1 FROM messages AS card WHERE card.petition = petitions.name
+                 AND card.purpose = 'card'
+                 AND (card.ts IS NOT NULL OR (card.next_us IS NOT NULL AND card.lost_us IS NULL)))
+             AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.petition = petitions.name
                  AND decisions.next_us IS NOT NULL)
-         GROUP BY petition ORDER BY petition LIMIT 20",
+             AND NOT EXISTS (SELECT 1 FROM remote_petitions WHERE remote_petitions.petition = petitions.name)
+         ORDER BY name LIMIT 20",
     );
     TOUCH_PETITIONER = Sql::both(
         "UPDATE messages SET wanted = wanted + 1,
@@ -56,12 +55,12 @@ impl Tx {
         })?)
     }
 
-    /// Whether a petition has cards that reach nobody, none that stands or is under way, and no bot to be asked.
+    /// Whether a petition has no card that stands or is under way, and no bot to be asked.
     pub async fn is_unreached(&mut self, petition: &PetitionName) -> Result<bool, StoreError> {
-        let cards: i64 = within!(self, UNREACHED, |sql, conn| {
+        let found: i64 = within!(self, UNREACHED, |sql, conn| {
             sqlx::query_scalar(sql).bind(petition.as_str()).fetch_one(conn).await
         })?;
-        Ok(cards > 0)
+        Ok(found > 0)
     }
 
     /// The petitioner's message alone is to show a change.
@@ -77,13 +76,13 @@ impl Tx {
 impl Store {
     /// As [`Tx::is_unreached`].
     pub async fn is_unreached(&self, petition: &PetitionName) -> Result<bool, StoreError> {
-        let cards: i64 = reading!(self, UNREACHED, |sql, pool| {
+        let found: i64 = reading!(self, UNREACHED, |sql, pool| {
             sqlx::query_scalar(sql).bind(petition.as_str()).fetch_one(pool).await
         })?;
-        Ok(cards > 0)
+        Ok(found > 0)
     }
 
-    /// The open petitions that reach nobody, with what keeps a card of theirs; at most twenty.
+    /// The open petitions that reach nobody, with what keeps a card of theirs, if they have any; at most twenty.
     pub async fn unreached(&self, now: Timestamp) -> Result<Vec<(PetitionName, Option<String>)>, StoreError> {
         let rows: Vec<(String, Option<String>)> = reading!(self, ALL_UNREACHED, |sql, pool| {
             sqlx::query_as(sql).bind(now.as_microsecond()).fetch_all(pool).await

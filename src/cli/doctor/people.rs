@@ -86,7 +86,9 @@ async fn people(client: &SlackClient, file: &FileConfig) -> Vec<Check> {
     for rule in &policy.rules {
         let reviewers = rule.require.iter().flat_map(|line| &line.reviewers).map(|who| ("a reviewer", who));
         let petitioners = rule.petitioners.iter().flatten().map(|who| ("a petitioner", who));
-        for (part, who) in reviewers.chain(petitioners) {
+        let further = rule.escalates_to().iter().map(|who| ("a further reviewer", who));
+        let for_others = rule.for_others.iter().map(|who| ("one who asks for others", who));
+        for (part, who) in reviewers.chain(petitioners).chain(further).chain(for_others) {
             let place = || format!("{part} of the rule “{}”", rule.name);
             match who {
                 Who::Email(email) => {

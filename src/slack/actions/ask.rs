@@ -32,23 +32,34 @@ use crate::{
     workflow::{Actor, Ask, Error, Opened, Repeat, Subject, Wish},
 };
 
-/// Opens the form, filled in as far as anything is known. Slack's trigger lives three seconds. `false`: it did not open.
+/// What became of a form that somebody wants.
+pub(in crate::slack) enum Form {
+    Open,
+    Unopened,
+    /// They can ask for nothing, and are told why.
+    Refused(Box<Content>),
+}
+
+/// Opens the form, filled in as far as anything is known. Slack's trigger lives three seconds.
 pub(in crate::slack) async fn open(
     slack: &Slack,
     user: &SlackUserId,
     team: Option<&str>,
     trigger: Option<&str>,
     prefill: &Prefill,
-) -> bool {
-    let Some(trigger) = trigger else { return false };
+) -> Form {
+    let Some(trigger) = trigger else { return Form::Unopened };
     let policy = slack.workflow.policy();
-    // Slack is asked who is who only where the answer matters.
-    let matters = !prefill.customers.is_empty() || policy.rules.iter().any(|rule| !rule.for_others.is_empty());
-    let maker = if matters {
-        let groups = typeahead::groups_of(&policy.rules);
-        slack.directory.actor(user, team, &groups, Freshness::AMinuteAgo).await.ok()
-    } else {
-        None
+    let maker = match slack.directory.asker(user, team, &typeahead::groups_of(&policy.rules)).await {
+        Ok(maker) if !maker.facts.full_member => {
+            return Form::Refused(Box::new(answer::click_refused(&Refusal::NotAFullMember.to_string())));
+        }
+        Ok(maker) => Some(maker),
+        Err(stranger @ (Stranger::NoEmail { .. } | Stranger::Unknown)) => {
+            return Form::Refused(Box::new(answer::stranger(&stranger.to_string())));
+        }
+        // Slack may be back by the time it is filled in.
+        Err(Stranger::SlackAway) => None,
     };
     let mut prefill = prefill.clone();
     prefill
@@ -59,16 +70,17 @@ pub(in crate::slack) async fn open(
     if let Err(error) = &opened {
         tracing::warn!(%error, "the form could not be opened");
     }
-    opened.is_ok()
+    if opened.is_ok() { Form::Open } else { Form::Unopened }
 }
 
 /// The global shortcut, and Request access on a Home tab.
 pub(super) async fn request(slack: &Slack, press: &Press<'_>) -> Result<Option<Content>, Error> {
-    if open(slack, &press.user, press.team, press.trigger_id, &Prefill::default()).await {
-        return Ok(None);
-    }
     let access = &slack.workflow.policy().access;
-    Ok(Some(answer::how_to_ask(access.default_duration, access.max_duration)))
+    Ok(match open(slack, &press.user, press.team, press.trigger_id, &Prefill::default()).await {
+        Form::Open => None,
+        Form::Refused(why) => Some(*why),
+        Form::Unopened => Some(answer::how_to_ask(access.default_duration, access.max_duration)),
+    })
 }
 
 /// For the same once more. Only for whose petition it was; of others nothing is said.
@@ -91,8 +103,11 @@ pub(super) async fn again(slack: &Slack, press: &Press<'_>) -> Result<Option<Con
         length: petition.asked_until().is_none().then_some(petition.length),
         reason: petition.reason.clone(),
     };
-    let opened = open(slack, &press.user, press.team, press.trigger_id, &prefill).await;
-    Ok((!opened).then(|| answer::again(&petition)))
+    Ok(match open(slack, &press.user, press.team, press.trigger_id, &prefill).await {
+        Form::Open => None,
+        Form::Refused(why) => Some(*why),
+        Form::Unopened => Some(answer::again(&petition)),
+    })
 }
 
 /// Asks for what the form says: one petition for each customer.

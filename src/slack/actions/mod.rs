@@ -72,14 +72,29 @@ async fn press_all(slack: &Slack, interaction: &Interaction, signature: &str) {
                 Ok(None)
             }
         };
+        let listed = interaction.container.as_ref().is_some_and(|container| container.is_ephemeral == Some(true));
         let said = match act {
+            // Everywhere else what was pressed is redrawn.
+            Ok(None) if listed => done(id),
             Ok(said) => said,
             Err(error) => refused(slack, &error, signature).await,
         };
         if let Some(content) = said {
-            tell(slack, interaction, user, content);
+            tell(slack, interaction.response_url.as_deref(), interaction.channel_id(), user, content);
         }
     }
+}
+
+/// What somebody is told who pressed on a list that goes on showing what was so before; nothing of what opens a form.
+fn done(id: &str) -> Option<Content> {
+    let what = match id {
+        action::APPROVE => "Your approval counts.",
+        action::REVOKE => "The access was revoked.",
+        action::DONE => "You gave the access back.",
+        action::WITHDRAW => "The request was cancelled.",
+        _ => return None,
+    };
+    Some(answer::pressed_on_list(what))
 }
 
 /// Takes the global shortcut: its form opens, or the person is told how to ask without it.
@@ -95,7 +110,7 @@ pub(super) async fn shortcut(slack: Arc<Slack>, interaction: Interaction, signat
             signature: &signature,
         };
         if let Ok(Some(content)) = ask::request(&worker, &press).await {
-            tell(&worker, &interaction, user, content);
+            tell(&worker, interaction.response_url.as_deref(), interaction.channel_id(), user, content);
         }
     });
     let _ = tokio::time::timeout(slack.limits.answer, act).await;
@@ -157,7 +172,7 @@ pub(super) async fn submitted(slack: Arc<Slack>, interaction: Interaction, signa
     let sent = match tokio::time::timeout(slack.limits.answer, act).await {
         Ok(Ok(sent)) => sent,
         Ok(Err(_)) => Sent::Mistakes(vec![(whole, answer::not_stored("Something went wrong here.").text)]),
-        Err(_) => Sent::Mistakes(vec![(whole, answer::under_way().text)]),
+        Err(_) => Sent::Mistakes(vec![(whole, answer::FORM_UNDER_WAY.to_owned())]),
     };
     sent.answer()
 }
@@ -234,9 +249,9 @@ async fn explain(slack: &Slack, error: &Error) -> Option<Content> {
 
 /// Sends an explanation that only the person sees: through the payload's own address if it is one of Slack's, else
 /// into the channel. It is lost if the process dies now; nothing was changed, and they can press again.
-fn tell(slack: &Slack, interaction: &Interaction, user: &str, content: Content) {
-    let address = interaction.response_url.as_deref().and_then(|url| allowed_response_url(url, &slack.api_base));
-    let channel = interaction.channel_id().map(str::to_owned);
+pub(super) fn tell(slack: &Slack, address: Option<&str>, channel: Option<&str>, user: &str, content: Content) {
+    let address = address.and_then(|url| allowed_response_url(url, &slack.api_base));
+    let channel = channel.map(str::to_owned);
     let (client, user) = (slack.client.clone(), SlackUserId::new(user));
     slack.afterwards.spawn(async move {
         if let Some(address) = address

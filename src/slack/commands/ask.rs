@@ -17,12 +17,13 @@ use crate::{
     policy,
     slack::{
         Slack,
-        directory::Freshness,
+        directory::{Freshness, Stranger},
         inbound::SlashCommand,
+        typeahead,
         views::{Content, answer, ask::Prefill, words},
     },
     store::{CustomerLookup, StoreError},
-    workflow::{Ask, Error, Opened, Repeat, Subject, Wish, petition_facts},
+    workflow::{Actor, Ask, Error, Opened, Repeat, Subject, Wish, petition_facts},
 };
 
 pub(super) async fn run(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signature: &str) -> Answer {
@@ -60,11 +61,22 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
         && let Some(name) = answered.petition
         && let Some(petition) = workflow.store().petition(&name).await?
     {
-        return opened_before(slack, &petition).await.map(Answer::Said);
+        return opened_before(slack, command, &petition).await.map(Answer::Said);
     }
     let access = &workflow.policy().access;
     let length = ask.length.unwrap_or(access.default_duration);
     let found = find_customer(slack, ask).await?;
+    let short = |reason: &str| reason.trim().chars().count() < access.min_reason;
+    let clear = matches!(&found, Found::One(_, reason) if !short(reason));
+    // Names are customer data too: what is said of them, only those are told who may ask for them.
+    let (found, named) = if clear {
+        (found, true)
+    } else {
+        match asker(slack, command).await {
+            Ok(asker) => found.shown_to(|customer| workflow.may_name(&asker.facts, customer)),
+            Err(stranger) => return Ok(Answer::Said(answer::stranger(&stranger.to_string()))),
+        }
+    };
     let filled = found.prefill(ask);
     let unclear =
         |content: Content| Answer::Unclear(content.clone(), Box::new(Prefill { said: content.text, ..filled.clone() }));
@@ -78,7 +90,8 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
         }
     };
     let role = ask.role.as_deref();
-    if reason.trim().chars().count() < access.min_reason {
+    // Else the policy says what keeps them from asking.
+    if short(&reason) && named {
         let length = length::show(length);
         let name = format!("{} ({})", customer.name, customer.id);
         let understood = answer::Understood {
@@ -127,19 +140,25 @@ async fn attempt(slack: &Slack, command: &SlashCommand, ask: &parser::Ask, signa
         })
         .await;
     match opened {
-        Ok(Opened::Open(petition)) => opened_before(slack, &petition).await.map(Answer::Said),
+        Ok(Opened::Open(petition)) => opened_before(slack, command, &petition).await.map(Answer::Said),
         Ok(Opened::Same(petition)) => Ok(Answer::Said(answer::same(&petition))),
-        Ok(Opened::Refused(petition, because)) => refused(slack, &petition, &because).await.map(Answer::Said),
+        Ok(Opened::Refused(petition, because)) => refused(slack, command, &petition, &because).await.map(Answer::Said),
         // It left no petition: something of it is missing, or is no role.
         Err(Error::Invalid(sentence)) => Ok(unclear(answer::click_refused(&sentence))),
         Err(error) => Err(error),
     }
 }
 
+/// Whoever types, for what they may be shown.
+async fn asker(slack: &Slack, command: &SlashCommand) -> Result<Actor, Stranger> {
+    let groups = typeahead::groups_of(&slack.workflow.policy().rules);
+    slack.directory.asker(&SlackUserId::new(&command.user_id), command.team_id.as_deref(), &groups).await
+}
+
 /// The answer to a petition that was opened, now or by the request that this one repeats.
-async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Error> {
+async fn opened_before(slack: &Slack, command: &SlashCommand, petition: &Petition) -> Result<Content, Error> {
     if let PetitionState::Closed { why: CloseReason::Refused { because }, .. } = &petition.state {
-        return refused(slack, petition, because).await;
+        return refused(slack, command, petition, because).await;
     }
     let now = slack.workflow.now();
     let space = match slack.workflow.remote_space() {
@@ -154,15 +173,27 @@ async fn opened_before(slack: &Slack, petition: &Petition) -> Result<Content, Er
     };
     let facts = petition_facts(petition, None);
     let reviewers = policy::reviewers_of(slack.workflow.policy(), rule, &facts);
-    let people = reviewers.emails.iter().map(ToString::to_string);
+    // As they are asked: not a bot, and nobody by themselves where the channel alone is told.
+    let people = reviewers.emails.iter().filter(|email| !slack.workflow.is_bot(email)).map(ToString::to_string);
     let groups = reviewers.slack_groups.iter().map(|_| "a Slack group of reviewers".to_owned());
-    Ok(answer::opened(petition, people.chain(groups).collect(), rule.notify.len(), space))
+    let told = if rule.dm { people.chain(groups).collect() } else { Vec::new() };
+    Ok(answer::opened(petition, told, rule.notify.len(), space))
 }
 
 /// What the policy said, and where a shorter length would do, the command that asks for it.
-async fn refused(slack: &Slack, petition: &Petition, because: &str) -> Result<Content, Error> {
+async fn refused(slack: &Slack, command: &SlashCommand, petition: &Petition, because: &str) -> Result<Content, Error> {
     let policy = slack.workflow.policy();
-    let longest = slack.workflow.rule_of(petition).await?.map(|rule| policy.max_duration(rule));
+    let customer = slack.workflow.store().customer(petition.customer.as_str()).await?;
+    // Who may never ask for it is not told its name for trying.
+    let named = match (&customer, asker(slack, command).await) {
+        (Some(customer), Ok(asker)) => slack.workflow.may_name(&asker.facts, customer),
+        (Some(_), Err(_)) | (None, _) => false,
+    };
+    let rule = slack.workflow.rule_of(petition).await?;
+    if !named && rule.is_some() {
+        return Ok(answer::click_refused(because));
+    }
+    let longest = rule.map(|rule| policy.max_duration(rule));
     let corrected = longest.filter(|longest| petition.length > *longest).map(|longest| {
         let role = petition.role.as_ref().map(Role::as_str);
         parser::corrected(petition.customer.as_str(), role, &length::show(longest), &petition.reason)
@@ -181,6 +212,28 @@ enum Found {
 }
 
 impl Found {
+    /// Without the customers that are not to be named; `false` where that is the one that was found.
+    fn shown_to(self, may_name: impl Fn(&Customer) -> bool) -> (Self, bool) {
+        match self {
+            Self::One(customer, reason) => {
+                let named = may_name(&customer);
+                (Self::One(customer, reason), named)
+            }
+            Self::Several { text, reason, mut same } => {
+                same.retain(may_name);
+                let none = same.is_empty();
+                (
+                    if none { Self::Nobody { text, reason, like: same } } else { Self::Several { text, reason, same } },
+                    true,
+                )
+            }
+            Self::Nobody { text, reason, mut like } => {
+                like.retain(may_name);
+                (Self::Nobody { text, reason, like }, true)
+            }
+        }
+    }
+
     /// The form, filled in with all that was understood.
     fn prefill(&self, ask: &parser::Ask) -> Prefill {
         let (customers, typed, reason) = match self {

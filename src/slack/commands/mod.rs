@@ -21,7 +21,8 @@ use self::{
     word::{Typed, Word},
 };
 use super::{
-    Slack, actions,
+    Slack,
+    actions::{self, ask::Form},
     inbound::SlashCommand,
     views::{self, Content, answer, ask::Prefill},
 };
@@ -35,19 +36,20 @@ use crate::{
 pub(super) async fn run(slack: &Slack, command: &SlashCommand, signature: &str) -> Option<Content> {
     match answer_to(slack, command, signature).await {
         Answer::Said(content) => Some(content),
-        Answer::Form(prefill) => {
-            let opened = form(slack, command, &prefill).await;
-            (!opened).then(|| help::run(slack, &command.text))
-        }
+        Answer::Form(prefill) => match form(slack, command, &prefill).await {
+            Form::Open => None,
+            Form::Refused(why) => Some(*why),
+            Form::Unopened => Some(help::run(slack, &command.text)),
+        },
         // The form goes on from what was understood; the words stay, for whoever would rather type.
-        Answer::Unclear(content, prefill) => {
-            form(slack, command, &prefill).await;
-            Some(content)
-        }
+        Answer::Unclear(content, prefill) => match form(slack, command, &prefill).await {
+            Form::Open | Form::Unopened => Some(content),
+            Form::Refused(why) => Some(*why),
+        },
     }
 }
 
-async fn form(slack: &Slack, command: &SlashCommand, prefill: &Prefill) -> bool {
+async fn form(slack: &Slack, command: &SlashCommand, prefill: &Prefill) -> Form {
     let user = SlackUserId::new(&command.user_id);
     actions::ask::open(slack, &user, command.team_id.as_deref(), command.trigger_id.as_deref(), prefill).await
 }

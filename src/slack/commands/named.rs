@@ -2,6 +2,7 @@
 
 use super::{
     parser::one_word,
+    who::{Reviewer, reviewer},
     word::Word,
     words::{fold, human, name_word, quoted},
 };
@@ -9,6 +10,8 @@ use crate::{
     domain::customer::Customer,
     slack::{
         Slack,
+        directory::Freshness,
+        inbound::SlashCommand,
         views::{Content, word},
     },
     store::CustomerLookup,
@@ -35,8 +38,15 @@ pub fn name_in(rest: &str) -> String {
     }
 }
 
-/// The customer of that id or name, also one that has vanished meanwhile. `tail` is repeated in what is offered.
-pub(super) async fn find(slack: &Slack, word: Word, name: &str, tail: &str) -> Result<Named, Error> {
+/// The customer of that id or name, also one that has vanished meanwhile. Of what is not clear only those are named
+/// about whom they may decide who typed it. `tail` is repeated in what is offered.
+pub(super) async fn find(
+    slack: &Slack,
+    command: &SlashCommand,
+    word: Word,
+    name: &str,
+    tail: &str,
+) -> Result<Named, Error> {
     let store = slack.workflow.store();
     let commands = |customers: &[Customer]| -> Vec<String> {
         let ids = customers.iter().map(|customer| one_word(customer.id.as_str()));
@@ -44,13 +54,33 @@ pub(super) async fn find(slack: &Slack, word: Word, name: &str, tail: &str) -> R
     };
     let said = match store.look_up_customer(name).await? {
         CustomerLookup::One(customer) => return Ok(Named::One(customer)),
-        CustomerLookup::Several(same) => word::several_customers(name, &same, &commands(&same)),
+        CustomerLookup::Several(same) => {
+            let same = reviewed(slack, command, same).await?;
+            match same.is_empty() {
+                true => word::no_customer(name, &[], &[]),
+                false => word::several_customers(name, &same, &commands(&same)),
+            }
+        }
         CustomerLookup::Nobody(like) => match store.customer_ever(name).await? {
             Some(customer) => return Ok(Named::One(customer)),
-            None => word::no_customer(name, &like, &commands(&like)),
+            None => {
+                let like = reviewed(slack, command, like).await?;
+                word::no_customer(name, &like, &commands(&like))
+            }
         },
     };
     Ok(Named::Answer(Box::new(said)))
+}
+
+/// Those about which whoever typed may decide.
+async fn reviewed(slack: &Slack, command: &SlashCommand, customers: Vec<Customer>) -> Result<Vec<Customer>, Error> {
+    let mut theirs = Vec::new();
+    for customer in customers {
+        if let Reviewer::Yes(_) = reviewer(slack, command, &customer, Freshness::AMinuteAgo).await? {
+            theirs.push(customer);
+        }
+    }
+    Ok(theirs)
 }
 
 #[cfg(test)]

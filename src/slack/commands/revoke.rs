@@ -56,6 +56,15 @@ pub(super) async fn run(slack: &Slack, command: &SlashCommand, rest: &str, signa
     ends::run(slack, signature, End::Revoke, plan).await
 }
 
+/// Whether what follows the word names a customer and says whose access it is or why it ends: then it is no request for
+/// a customer that goes by the word.
+pub(super) fn is_meant(rest: &str) -> bool {
+    let Wanted { customer, whom, note, .. } = parse(rest);
+    let first = key(rest.split_whitespace().next().unwrap_or_default());
+    let clause = ["for", "as", "to", "because"].contains(&first.as_str());
+    !customer.is_empty() && !clause && (whom.is_some() || !note.is_empty())
+}
+
 fn parse(rest: &str) -> Wanted {
     let (head, note) = split_note(rest);
     let (customer, whom, typed) = split_person(head);
@@ -127,7 +136,7 @@ async fn plan(slack: &Slack, command: &SlashCommand, wanted: Wanted) -> Result<P
     if wanted.customer.is_empty() {
         return Ok(Plan::Say(word::incomplete(&USAGE, &[])));
     }
-    let customer = match named::find(slack, Word::Revoke, &wanted.customer, &wanted.tail).await? {
+    let customer = match named::find(slack, command, Word::Revoke, &wanted.customer, &wanted.tail).await? {
         Named::One(customer) => customer,
         Named::Answer(content) => return Ok(Plan::Say(*content)),
     };

@@ -31,7 +31,7 @@ pub(super) async fn run(slack: &Slack, command: &SlashCommand, rest: &str) -> Re
     if name.is_empty() {
         return Ok(word::incomplete(&USAGE, &[]));
     }
-    let customer = match named::find(slack, Word::Who, &name, "").await? {
+    let customer = match named::find(slack, command, Word::Who, &name, "").await? {
         Named::One(customer) => customer,
         Named::Answer(content) => return Ok(*content),
     };

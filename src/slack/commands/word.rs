@@ -96,6 +96,8 @@ pub fn read(text: &str) -> Option<Typed<'_>> {
             let next = key(rest.split(' ').next().unwrap_or_default());
             alone || !["for", "as", "to", "because"].contains(&next.as_str())
         }
+        // Whose, or why, is said of nothing else; a length in the reason is part of the reason.
+        Word::Revoke if super::revoke::is_meant(rest) => true,
         _ if word.takes_more() => alone || !is_request(&parser::parse(text)),
         _ => alone,
     };
@@ -191,6 +193,8 @@ mod tests {
             ("done", (Word::Done, "")),
             ("revoke 123 <@U0ANA|ana>", (Word::Revoke, "123 <@U0ANA|ana>")),
             ("revoke Acme because he left", (Word::Revoke, "Acme because he left")),
+            ("revoke 123 <@U0ANA|ana> because it was for 1h", (Word::Revoke, "123 <@U0ANA|ana> because it was for 1h")),
+            ("revoke 123 because she needed it for 1 hour", (Word::Revoke, "123 because she needed it for 1 hour")),
         ] {
             assert_eq!(word(text), Some(read), "{text:?}");
         }
@@ -210,6 +214,8 @@ mod tests {
             "extend for 4h to debug BUG-482",
             "customer extend for 4h to debug BUG-482",
             "revoke as readonly to debug BUG-482",
+            "revoke because BUG-482",
+            "revoke for 4h because of BUG-482",
             "status Acme for 4h to debug BUG-482",
             "123 to list",
             "help",

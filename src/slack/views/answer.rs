@@ -129,11 +129,17 @@ pub fn not_stored(why: &str) -> Content {
 
 /// Slack had to be answered before it was done.
 pub fn under_way() -> Content {
-    Message::new(&Line::new(
-        "This takes longer than usual. The messages here will show what came of it; if none does in a minute, try \
-         again: a repeat within a minute is the same petition.",
-    ))
-    .finish()
+    let line = "This takes longer than usual. You are told here what comes of it; if you read nothing soon, try again.";
+    Message::new(&Line::new(line)).finish()
+}
+
+/// The same about a form, which stays open.
+pub const FORM_UNDER_WAY: &str =
+    "This takes longer than usual. Your messages show what comes of it; if they show nothing soon, send it again.";
+
+/// It was done from a list that goes on showing what was so before.
+pub fn pressed_on_list(what: &str) -> Content {
+    Message::new(&Line::new(what).say(" The list above still shows how it was before.")).finish()
 }
 
 /// It is no command: what was wrong, what was understood all the same, and the command that would do.

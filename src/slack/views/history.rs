@@ -53,7 +53,9 @@ pub fn told(story: &Story, told: &Told) -> Option<Content> {
             let who = words::granters(by, story);
             let line = Line::default().strong("Approved");
             let line = if who.is_empty() { line } else { line.say(" by ").then(&who) };
-            let line = line.say(", ").at(*at, DateStyle::Moment).say(": ").person(&petition.petitioner).say(" gets ");
+            let line = line.say(", ").at(*at, DateStyle::Moment).say(": ");
+            // By name alone: they have a message of their own, and a mention would tell them of their own acts.
+            let line = line.then(&words::name(&petition.petitioner.email, petition, &story.claims)).say(" gets ");
             let line =
                 words::end(line.then(&words::access(petition)).say(" until "), *until, until.duration_since(*at));
             let message = Message::new(&line.say("."));
@@ -67,7 +69,8 @@ pub fn told(story: &Story, told: &Told) -> Option<Content> {
         Told::Closed => match &petition.state {
             PetitionState::Closed { at, why, .. } => {
                 let line = words::closed(petition, &story.claims, *at, why).say(" It was about ");
-                let line = line.then(&words::access(petition)).say(" for ").person(&petition.petitioner).say(".");
+                let line = line.then(&words::access(petition)).say(" for ");
+                let line = line.then(&words::name(&petition.petitioner.email, petition, &story.claims)).say(".");
                 Some(Message::new(&line).quote("Note", words::closing_note(why)).finish())
             }
             PetitionState::Open | PetitionState::Granted { .. } => None,

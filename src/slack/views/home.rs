@@ -101,6 +101,8 @@ fn recent(message: Message, (petition, claims): &(Petition, Vec<Claim>)) -> Mess
     let message = message.say(&words::closed_for_petitioner(petition, claims, *at, why));
     match why {
         CloseReason::Refused { .. } | CloseReason::Replaced { .. } => message,
+        // The form is for customers.
+        _ if petition.resource.is_some() => message,
         CloseReason::Denied { .. }
         | CloseReason::Withdrawn
         | CloseReason::Dismissed { .. }

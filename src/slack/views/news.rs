@@ -67,7 +67,9 @@ pub fn warned(story: &Story, now: Timestamp) -> Content {
 /// For a channel: a rule let somebody's access go on, and nobody was asked.
 pub fn pre_approved(story: &Story) -> Content {
     let petition = &story.petition;
-    let line = Line::default().person(&petition.petitioner).say(" extended ").then(&words::access(petition));
+    // Not mentioned: they know what they did.
+    let line = words::name(&petition.petitioner.email, petition, &story.claims);
+    let line = line.say(" extended ").then(&words::access(petition));
     let line = line.say(&format!(" by {}", length::show(petition.length)));
     let line = match petition.state.granted() {
         Some(grant) => line.say(", until ").at(grant.until, DateStyle::Moment),

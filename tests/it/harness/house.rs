@@ -125,6 +125,11 @@ impl Plan {
         self.slack = slack::Limits::default();
         self
     }
+    /// Slack is answered before anything is done.
+    pub fn hasty(mut self) -> Self {
+        self.slack.answer = Duration::ZERO;
+        self
+    }
     /// The usual file with other provisioners.
     pub fn provisioners(self, provisioners: &str) -> Self {
         let file = file_with(provisioners);
@@ -408,7 +413,9 @@ impl House {
         self.clock.now()
     }
 
+    /// Some time later: what was begun before has long been done by then.
     pub async fn advance(&self, by: SignedDuration) {
+        self.settle().await;
         self.clock.advance(by);
         self.settle().await;
     }

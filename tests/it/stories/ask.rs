@@ -6,7 +6,7 @@ use latchkey::demo::workspace::Person;
 use crate::harness::{
     acts::{ONE_LEAD, commands_in, file},
     databases::TestDb,
-    house::{ANA, BO, CHANNEL, CY, House},
+    house::{ANA, BO, CHANNEL, CY, FILE, House},
     office::{hours, minutes},
 };
 
@@ -196,6 +196,32 @@ both_databases! {
         let answer = house.types(ANA, "customer 123 as for 1h to debug BUG-484").await;
         assert!(answer.text().contains("role"), "{}", answer.text());
         assert_eq!(house.recorded("petition.opened").await, 2);
+        house.finish().await;
+    }
+
+    /// Names are customer data too: only those are told who may ask for them, or decide about them.
+    async fn names_are_for_those_whom_they_concern(db: TestDb) {
+        let rule = "max_duration = \"8h\"\npetitioners = [\"cy@acme.test\"]\n";
+        let house = House::plan(db).file(&FILE.replace("max_duration = \"8h\"\n", rule)).build().await;
+        let words = ["Acme for 2h to debug BUG-482", "123", "123 for 2h to debug BUG-482", "who Acme", "revoke Acme"];
+        for text in words {
+            let said = house.types(ANA, text).await.text();
+            assert!(!said.is_empty() && !said.contains("AcmeCorp"), "{text}: {said}");
+        }
+        assert!(house.types(ANA, words[0]).await.text().contains("Acme Corp Labs (124)"));
+        assert!(house.types(ANA, words[2]).await.text().contains("does not list you"));
+        for (user, text) in [(CY, words[0]), (CY, words[1]), (BO, words[3]), (BO, words[4])] {
+            let said = house.types(user, text).await.text();
+            assert!(said.contains("AcmeCorp (123)"), "{text}: {said}");
+        }
+        house.finish().await;
+    }
+
+    /// Where only the channel is told, nobody reads that the card goes to somebody.
+    async fn the_answer_names_only_those_who_are_asked(db: TestDb) {
+        let house = House::plan(db).file(&file(&["bo", "cy"], "", &format!("{ONE_LEAD}\ndm = false"))).build().await;
+        let said = house.types(ANA, "customer 123 for 2h to debug BUG-482").await.text();
+        assert!(said.contains("The card is in 1 channel.") && !said.contains("bo@acme.test"), "{said}");
         house.finish().await;
     }
 }

@@ -1,7 +1,7 @@
 //! Access ends by itself, in time, once, and not a moment before another lease says so.
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey::domain::clock::Clock;
+use latchkey::{demo::workspace::Fault, domain::clock::Clock};
 
 use crate::harness::{
     databases::TestDb,
@@ -192,6 +192,22 @@ both_databases! {
         house.advance(hours(24)).await;
         assert_eq!(replies(&house, "Nobody decided your petition"), 1);
         house.expect_record(&["petition.opened", "petition.undecided"]).await;
+        house.finish().await;
+    }
+
+    /// What could not be said while it was so is not said afterwards, beside what is so by then.
+    async fn after_an_outage_the_end_is_told_once(db: TestDb) {
+        let house = House::new(db).await;
+        gets(&house, "1h", "BUG-482").await;
+        let before = house.slack.messages(ANA).len();
+        house.slack.fault(Some("chat.postMessage"), 1_000, Fault::Status(503));
+        house.advance(minutes(55)).await;
+        house.advance(minutes(6)).await;
+        house.slack.clear_faults();
+        house.advance_until("Ana is told", |house| (house.slack.messages(ANA).len() > before).then_some(())).await;
+        house.advance(minutes(10)).await;
+        assert_eq!(house.slack.messages(ANA).len(), before + 1, "{}", house.reads(ANA));
+        assert_eq!(replies(&house, "is over"), 1, "{}", house.reads(ANA));
         house.finish().await;
     }
 }

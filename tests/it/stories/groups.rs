@@ -137,4 +137,48 @@ both_databases! {
         assert!(!house.allows("ana", "123").await);
         house.finish().await;
     }
+
+    /// Of a group that cannot be read nobody knows who may decide, but everybody knows who asks.
+    async fn a_group_that_cannot_be_read_keeps_nobody_from_the_form(db: TestDb) {
+        let house = house(db, 1, &[BO]).await;
+        fail(&house, Fault::Status(503));
+        assert_eq!(house.types(ANA, "new 123 for 2h to debug BUG-482").await.problem, None);
+        let form = house.slack.view(ANA).unwrap();
+        assert!(form.value["state"].to_string().contains("AcmeCorp"), "{}", form.value["state"]);
+        let offered = house.slack.suggest(ANA, "ask-customers", "acme").await.unwrap();
+        assert_eq!(offered.len(), 2, "{offered:?}");
+        house.slack.clear_faults();
+        house.finish().await;
+    }
+
+    /// Who was not asked by a card of their own is, when it is escalated to a group that they are in.
+    async fn who_was_asked_in_the_channel_alone_is_escalated_to(db: TestDb) {
+        let rule = format!(
+            "require = [{{ reviewers = [\"bo@acme.test\"] }}]\ndm = false\n\
+             escalate = {{ after = \"30m\", to = [\"slack:{GROUP}\"] }}"
+        );
+        let house = House::plan(db).file(&file(&[], "", &rule)).build().await;
+        house.slack.set_usergroup(GROUP, "leads", &[BO, CY]);
+        house.asked().await;
+        assert_eq!(house.reads(BO), "");
+        house.advance(minutes(31)).await;
+        for user in [BO, CY] {
+            assert!(house.with_button(user, "Approve").is_some(), "{user}: {}", house.reads(user));
+        }
+        house.finish().await;
+    }
+
+    /// A group is asked for its members once a minute, however many petitions it is to decide.
+    async fn a_group_is_not_read_for_each_petition(db: TestDb) {
+        let house = house(db, 1, &[BO]).await;
+        for number in 1..=5 {
+            assert_eq!(house.types(ANA, &format!("customer 123 for {number}h to debug BUG-{number}")).await.problem, None);
+        }
+        house.settle().await;
+        assert_eq!(house.slack.messages(BO).len(), 5);
+        let reads = house.slack.calls().iter().filter(|call| call.method == "usergroups.users.list").count();
+        // Two may ask at once for the first time.
+        assert!(reads <= 3, "{reads}");
+        house.finish().await;
+    }
 }

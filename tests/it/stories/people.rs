@@ -73,6 +73,14 @@ both_databases! {
             let answer = house.types(&id, COMMAND).await;
             assert_eq!(answer.problem, None, "{who}");
             assert!(answer.text().contains(word), "{who}: {}", answer.text());
+            // Nor a form that they could fill in for nothing, nor anybody's name.
+            for text in ["", "new 123", "Acm to debug BUG-482", "who Acm", "revoke Acm", "123"] {
+                let answer = house.types(&id, text).await;
+                assert_eq!(answer.problem, None, "{who}: {text}");
+                assert!(house.slack.view(&id).is_none(), "{who}: {text}");
+                assert!(!answer.text().is_empty() && !answer.text().contains("AcmeCorp"), "{who}: {text}: {}", answer.text());
+            }
+            assert!(house.types(&id, "").await.text().contains(word), "{who}");
         }
         house.settle().await;
         assert_eq!(house.recorded("petition.opened").await, 0);

@@ -151,4 +151,18 @@ both_databases! {
         assert_eq!(house.slack.messages(BO).len(), 2, "one card for each petition: {}", house.reads(BO));
         house.finish().await;
     }
+
+    /// They have a message of their own; a mention would only tell them of what they did themselves.
+    async fn the_petitioner_is_not_mentioned_in_a_thread(db: TestDb) {
+        let house = House::new(db).await;
+        house.granted().await;
+        house.press(ANA, "I'm done").await;
+        house.settle().await;
+        assert_eq!(thread(&house, CHANNEL).len(), 2);
+        let replies = house.slack.messages(CHANNEL).into_iter().filter(|message| message.thread_ts.is_some());
+        for reply in replies {
+            assert!(!format!("{:?}", reply.blocks).contains("U0ANA"), "{:?}", reply.blocks);
+        }
+        house.finish().await;
+    }
 }

@@ -180,4 +180,23 @@ both_databases! {
         assert_eq!(house.reads(CHANNEL), "");
         house.finish().await;
     }
+
+    /// There never was a card, and when no bot has an opinion there is nobody to wait for.
+    async fn where_only_bots_decide_and_none_does_the_petitioner_is_told(db: TestDb) {
+        let hook = Hook::saying(json!({ "status": { "code": 0 }, "claims": [] })).await;
+        hook.next([Reply::Text(500, String::new())]);
+        let rule = format!(
+            "require = [{{ reviewers = [\"oncall@acme.test\"] }}]\nnotify = []\n\n[[decision]]\n\
+             name = \"on-call bot\"\nbot = \"oncall@acme.test\"\nurl = \"{}\"\nsecret = \"wks0BOTSECRET\"",
+            hook.url
+        );
+        let house = House::plan(db).file(&file(&[], "", &rule)).build().await;
+        house.asked().await;
+        assert!(!house.reads(ANA).contains(NOBODY), "{}", house.reads(ANA));
+        assert_eq!(house.store().unreached(house.now()).await.unwrap(), []);
+        house.advance_until("the bot has answered", |house| house.reads(ANA).contains(NOBODY).then_some(())).await;
+        let [(_, why)] = &house.store().unreached(house.now()).await.unwrap()[..] else { panic!("it is not listed") };
+        assert_eq!(*why, None);
+        house.finish().await;
+    }
 }

@@ -108,6 +108,9 @@ both_databases! {
         let answer = house.slack.ephemerals(BO).pop().unwrap();
         assert_eq!(house.slack.press(BO, &answer, "Approve").await.problem, None);
         house.settle().await;
+        // Nothing redraws what only Bo is shown, so it is said.
+        let said = house.slack.ephemerals(BO).pop().unwrap().plain();
+        assert!(said.contains("Your approval counts"), "{said}");
         let said = says(&house, BO, "pending").await;
         assert!(said.contains("Nothing waits"), "{said}");
         let said = says(&house, CY, "pending").await;
@@ -338,6 +341,28 @@ both_databases! {
         assert!(house.allows("ana", "123").await);
         let said = says(&house, ANA, "done 123").await;
         assert!(said.contains("You gave back"), "{said}");
+        house.finish().await;
+    }
+
+    /// Slack was answered before it was known; who typed it is told all the same.
+    async fn what_came_late_is_told_all_the_same(db: TestDb) {
+        let house = House::plan(db).hasty().build().await;
+        let before = house.slack.ephemerals(ANA).len();
+        assert!(says(&house, ANA, "list").await.contains("longer than usual"));
+        house.settle().await;
+        let told: Vec<String> = house.slack.ephemerals(ANA)[before..].iter().map(|message| message.plain()).collect();
+        assert!(told.iter().any(|said| said.contains("You have no access now")), "{told:?}");
+        house.finish().await;
+    }
+
+    /// A length in the reason is part of the reason.
+    async fn a_revoke_may_say_for_how_long_it_was_needed(db: TestDb) {
+        let house = House::new(db).await;
+        house.granted().await;
+        let said = says(&house, BO, "revoke 123 <@U0ANA|ana> because she needed it only for 1 hour").await;
+        house.settle().await;
+        assert!(!house.allows("ana", "123").await, "{said}");
+        assert!(house.reads(ANA).contains("she needed it only for 1 hour"), "{}", house.reads(ANA));
         house.finish().await;
     }
 }
