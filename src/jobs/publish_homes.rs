@@ -12,7 +12,7 @@ use crate::{
     store::{Home, Published, StoreError},
 };
 
-/// How many are under way at once; Slack's limit is per person.
+/// How many are under way at once.
 const AT_ONCE: usize = 4;
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(10);
 

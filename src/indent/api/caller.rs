@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Requests a second that one token may make, and how many may come at once. Far above what an honest program needs:
-/// it keeps one that has run wild from taking the database from the others.
+/// it keeps one that has run wild from taking the database from the others. Neither is zero, as the compiler checks.
 const A_SECOND: NonZeroU32 = NonZeroU32::new(500).unwrap();
 const AT_ONCE: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 

@@ -5,7 +5,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use axum::{
@@ -16,6 +15,7 @@ use axum::{
 };
 use latchkey::{clock::ManualClock, domain::clock::Clock};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{
     databases::TestDb,
@@ -38,7 +38,8 @@ pub enum Mood {
     LosesAnswer,
     /// Everything is done, and the answer says that it failed.
     DoesAndFails,
-    Slow(Duration),
+    /// It is done when the test lets it go on.
+    Held(Arc<Notify>),
     /// Whatever holds these words is refused, and nothing of it is done.
     Refuses(&'static str),
 }
@@ -201,7 +202,7 @@ async fn serve(
             let answer = Response::builder().status(400).header("content-type", "application/json");
             return answer.body(Body::from(r#"{"message":"no"}"#)).unwrap();
         }
-        Mood::Slow(time) => tokio::time::sleep(*time).await,
+        Mood::Held(go_on) => go_on.notified().await,
         Mood::Refuses(_) | Mood::Fine | Mood::LosesAnswer | Mood::DoesAndFails => {}
     }
     let (status, answer) = match books.lock().unwrap().take(&method, &uri, &headers, &body) {
@@ -218,7 +219,7 @@ async fn serve(
             builder.status(200).body(Body::from_stream(broken)).unwrap()
         }
         Mood::DoesAndFails => builder.status(500).body(Body::from("{}")).unwrap(),
-        Mood::Fine | Mood::Slow(_) | Mood::Refuses(_) | Mood::Answers(..) => {
+        Mood::Fine | Mood::Held(_) | Mood::Refuses(_) | Mood::Answers(..) => {
             builder.status(status).body(Body::from(answer.to_string())).unwrap()
         }
     }

@@ -1,7 +1,5 @@
 //! `latchkey petitions …` against a server that runs.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -210,7 +208,6 @@ fn waiting_outlives_a_restart() {
         let (waited, server) = tokio::join!(ana.says(&words), async {
             let name = newest(&bo, "").await;
             server.kill();
-            tokio::time::sleep(Duration::from_millis(300)).await;
             let (server, _) = site.serve().await;
             bo.does(&["approve", &name]).await;
             server
