@@ -253,3 +253,10 @@ pub struct Claim {
     pub labels: Labels,
     pub at: Timestamp,
 }
+
+impl Claim {
+    /// The moment after which nothing that it approves may go on, where its maker named one.
+    pub fn ends_by(&self) -> Option<Timestamp> {
+        self.labels.get("indent.com/time/expires")?.parse().ok()
+    }
+}

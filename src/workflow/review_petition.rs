@@ -109,6 +109,13 @@ impl Workflow {
             Verdict::Grant { length, shortened_from, rule } => {
                 let until = now.saturating_add(length).unwrap_or(Timestamp::MAX);
                 let until = petition.asked_until().map_or(until, |moment| until.min(moment));
+                // Time went by since whoever approved first said until when.
+                let until = approvals.iter().filter_map(|claim| claim.ends_by()).fold(until, Timestamp::min);
+                if until <= now {
+                    let sentence =
+                        "an earlier approval was for a time that is over, so nothing is left to grant; deny it";
+                    return Err(Error::Conflict(sentence.to_owned()));
+                }
                 let length = until.duration_since(now);
                 if left.is_some_and(|left| until <= left.until) {
                     return Err(Error::Conflict(format!(

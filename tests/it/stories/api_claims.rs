@@ -80,6 +80,20 @@ both_databases! {
         house.advance(minutes(90)).await;
         assert!(!house.allows("ana", "123").await);
         assert_eq!(bo.post(&path, until(&end, "2h0m0s")).await.ok(), first, "also once it is over");
+
+        // However late the others approve, who named an end is not taken to have meant a length.
+        let path = claims_of(&ana.asks().await);
+        let end = (house.now() + minutes(60)).to_string();
+        bo.post(&path, until(&end, "0s")).await.ok();
+        house.advance(minutes(50)).await;
+        cy.post(&path, approval("0s")).await.ok();
+        assert_eq!(house.check("ana", "123").await.1["expires_at"], end);
+        let path = claims_of(&ana.asks().await);
+        let end = (house.now() + minutes(60)).to_string();
+        bo.post(&path, until(&end, "0s")).await.ok();
+        house.advance(minutes(60)).await;
+        cy.post(&path, approval("0s")).await.refused(409, 6, "already_exists");
+        assert!(!house.allows("ana", "123").await);
         house.finish().await;
     }
 
